@@ -1,0 +1,24 @@
+//! MySQL and MariaDB.
+
+use sea_orm::sqlx::Executor as _;
+use sea_orm::sqlx::mysql::MySqlConnectOptions;
+use store_core::Result;
+
+use super::{Connections, MAX_CONNECTIONS, check_url, open, options};
+
+/// READ COMMITTED also outside of transactions: the default, REPEATABLE READ, locks gaps between
+/// keys, and logins that have nothing to do with each other would meet in deadlocks. A lock is
+/// waited for as long as a connection, not for the default of 50 seconds.
+const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+                       SET SESSION innodb_lock_wait_timeout = 10";
+
+pub(super) async fn connect(url: &str, max_connections: Option<u32>) -> Result<Connections> {
+    check_url::<MySqlConnectOptions>(url)?;
+    let mut options = options(url, max_connections.unwrap_or(MAX_CONNECTIONS));
+    options.map_sqlx_mysql_pool_opts(|pool| {
+        pool.after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(SESSION).await.map(drop) })
+        })
+    });
+    Ok(Connections::one(open(options).await?))
+}

@@ -1,0 +1,156 @@
+//! What a failure of the database means: whether repeating is safe, and what the caller is told.
+
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use sea_orm::{ConnAcquireErr, DbErr};
+use store_core::Error;
+
+/// Why an attempt at an operation failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The operation has an answer, and it is this error.
+    Answer(Error),
+    /// The database or its driver failed.
+    Database(DbErr),
+    /// What the attempt had seen was no longer so: nothing has happened, and the next may do.
+    Overtaken,
+    /// The connection was lost before anything but the beginning of a transaction was sent.
+    NotBegun(DbErr),
+}
+
+/// What is known after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The server undid the statement and the transaction: deadlock, serialization failure,
+    /// refusal. Repeating is safe.
+    Refused,
+    /// The connection broke. Whether the statement took effect is not known.
+    Lost,
+    /// No connection was to be had in time. Waiting once more would only make the queue longer.
+    Exhausted,
+    /// A unique index has the key already.
+    Duplicate,
+    /// The table, the schema or a column is not there.
+    NotMigrated,
+    /// SQLite's code for every error in a statement, a missing table among them.
+    SqliteGeneric,
+    /// Anything else.
+    Other,
+}
+
+impl Failure {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Answer(_) => Kind::Other,
+            Self::Overtaken => Kind::Refused,
+            Self::Database(error) => kind(error),
+            Self::NotBegun(error) => match kind(error) {
+                Kind::Lost => Kind::Refused,
+                other => other,
+            },
+        }
+    }
+
+    pub(crate) fn is_duplicate(&self) -> bool {
+        self.kind() == Kind::Duplicate
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Answer(error)
+    }
+}
+
+impl From<DbErr> for Failure {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// What the caller is told when nothing more is tried.
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let kind = failure.kind();
+        match failure {
+            Failure::Answer(error) => error,
+            Failure::Overtaken => Error::unavailable(Overtaken),
+            Failure::Database(error) | Failure::NotBegun(error) => match kind {
+                Kind::Refused | Kind::Lost | Kind::Exhausted => Error::unavailable(error),
+                Kind::NotMigrated => Error::NotMigrated,
+                Kind::Duplicate | Kind::SqliteGeneric | Kind::Other => Error::backend(error),
+            },
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Overtaken;
+
+impl std::fmt::Display for Overtaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("other changes to the session came first, time and again")
+    }
+}
+
+impl std::error::Error for Overtaken {}
+
+fn kind(error: &DbErr) -> Kind {
+    match error {
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) => {
+            Kind::Exhausted
+        }
+        #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+        DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error)) => match kind_of_sqlx(error) {
+            // Before there was a connection, nothing was sent on it.
+            Kind::Lost => Kind::Refused,
+            other => other,
+        },
+        #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+        DbErr::Exec(sea_orm::RuntimeErr::SqlxError(error))
+        | DbErr::Query(sea_orm::RuntimeErr::SqlxError(error)) => kind_of_sqlx(error),
+        _ => Kind::Other,
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+fn kind_of_sqlx(error: &sea_orm::SqlxError) -> Kind {
+    use sea_orm::SqlxError;
+
+    match error {
+        SqlxError::Database(error) => kind_of_code(&**error),
+        SqlxError::Io(_)
+        | SqlxError::Tls(_)
+        | SqlxError::Protocol(_)
+        | SqlxError::WorkerCrashed
+        | SqlxError::BeginFailed => Kind::Lost,
+        SqlxError::PoolTimedOut | SqlxError::PoolClosed => Kind::Exhausted,
+        _ => Kind::Other,
+    }
+}
+
+/// A driver's own type of error says which database it came from.
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+fn kind_of_code(error: &(dyn sea_orm::sqlx::error::DatabaseError + 'static)) -> Kind {
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref::<sea_orm::SqlxPostgresError>() {
+        return postgres::kind(error.code());
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sea_orm::SqlxMySqlError>() {
+        return mysql::kind(error.number());
+    }
+    #[cfg(feature = "sqlite")]
+    if error
+        .try_downcast_ref::<sea_orm::SqlxSqliteError>()
+        .is_some()
+    {
+        return sqlite::kind(error.code().and_then(|code| code.parse().ok()));
+    }
+    Kind::Other
+}

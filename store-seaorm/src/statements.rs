@@ -1,0 +1,427 @@
+//! Every statement the store sends, written once, when it is built.
+//!
+//! Parameters are `?` here, in the order in which they are bound, on every database.
+
+use store_core::UserSessionsFilter;
+
+use crate::dialect::Dialect;
+use crate::names::TableNames;
+use crate::row::{COLUMNS, COLUMNS_WITHOUT_KEY, SUMMARY_COLUMNS};
+
+/// A statement for one database, with the table's name in it.
+#[derive(Debug)]
+pub(crate) struct Sql(pub(crate) String);
+
+/// A change on condition of the version, or without.
+#[derive(Debug)]
+pub(crate) struct ByVersion {
+    pub(crate) any: Sql,
+    pub(crate) given: Sql,
+}
+
+/// A statement for each shape of filter: by subject, by session id, by both; without an exception
+/// and with one.
+#[derive(Debug)]
+pub(crate) struct ByFilter([Sql; 6]);
+
+impl ByFilter {
+    pub(crate) fn of(&self, filter: &UserSessionsFilter) -> &Sql {
+        let [subject, subject_but, session, session_but, both, both_but] = &self.0;
+        let (without, with) = match (filter.subject_id(), filter.session_id()) {
+            (Some(_), None) => (subject, subject_but),
+            (None, _) => (session, session_but),
+            (Some(_), Some(_)) => (both, both_but),
+        };
+        if filter.except_user_key().is_some() {
+            with
+        } else {
+            without
+        }
+    }
+}
+
+/// A batch of the cleanup.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// Passes over rows that another transaction holds, where the database can.
+    pub(crate) skipping: Sql,
+    /// Waits for them.
+    pub(crate) waiting: Sql,
+}
+
+#[derive(Debug)]
+pub(crate) struct Statements {
+    pub(crate) dialect: Dialect,
+    pub(crate) names: TableNames,
+    pub(crate) get: Sql,
+    pub(crate) version: Sql,
+    pub(crate) owner: Sql,
+    pub(crate) insert: Sql,
+    pub(crate) update: ByVersion,
+    pub(crate) rotate: ByVersion,
+    pub(crate) renew: Sql,
+    pub(crate) delete: Sql,
+    pub(crate) delete_keys: Sql,
+    pub(crate) delete_expired_with_key: Sql,
+    pub(crate) delete_expired_with_session_id: Sql,
+    pub(crate) query: ByFilter,
+    pub(crate) delete_matching: ByFilter,
+    pub(crate) end_matching: ByFilter,
+    pub(crate) end_key: Sql,
+    pub(crate) end_expired_with_key: Sql,
+    pub(crate) end_expired_with_session_id: Sql,
+    pub(crate) live_of_subject: Sql,
+    pub(crate) delete_expired: Batch,
+    pub(crate) end_expired: Batch,
+    pub(crate) list: [Sql; 4],
+    pub(crate) count: [Sql; 2],
+    /// Locks two things in the order in which every transaction does.
+    pub(crate) lock: Sql,
+    catalog: Vec<(&'static str, String)>,
+}
+
+/// How many rows [`Statements::delete_keys`] names.
+pub(crate) const KEYS_AT_ONCE: usize = 32;
+
+const HAS_KEY: &str = "partition_key = ? AND user_key = ?";
+const IS_LIVE: &str = "(expires IS NULL OR expires > ?)";
+
+impl Statements {
+    pub(crate) fn new(dialect: Dialect, names: TableNames) -> Self {
+        let mut writer = Writer {
+            dialect,
+            table: names.sessions(dialect.backend()),
+            locks: names.locks(dialect.backend()),
+            catalog: Vec::new(),
+        };
+        let w = &mut writer;
+        Self {
+            get: w.select(
+                "get",
+                COLUMNS_WITHOUT_KEY,
+                &format!("{HAS_KEY} AND {IS_LIVE}"),
+            ),
+            version: w.select("version", "version", &format!("{HAS_KEY} AND {IS_LIVE}")),
+            owner: w.select(
+                "owner",
+                "subject_id, session_id",
+                &format!("{HAS_KEY} AND {IS_LIVE}"),
+            ),
+            insert: w.insert(),
+            update: w.update(["update", "update if version"], "", ""),
+            rotate: w.rotate(),
+            renew: w.renew(),
+            delete: w.delete("delete", HAS_KEY),
+            delete_keys: w.delete_keys(),
+            delete_expired_with_key: w.delete(
+                "delete expired with key",
+                &format!("{HAS_KEY} AND expires <= ?"),
+            ),
+            delete_expired_with_session_id: w.delete(
+                "delete expired with session id",
+                "partition_key = ? AND session_id = ? AND expires <= ?",
+            ),
+            query: w.by_filter(
+                [
+                    "query by subject",
+                    "query by subject, one excepted",
+                    "query by session id",
+                    "query by session id, one excepted",
+                    "query by both",
+                    "query by both, one excepted",
+                ],
+                |w, name, filter| {
+                    let condition = format!("{filter} AND {IS_LIVE} ORDER BY created, user_key");
+                    w.select(name, COLUMNS, &condition)
+                },
+            ),
+            delete_matching: w.by_filter(
+                [
+                    "delete by subject",
+                    "delete by subject, one excepted",
+                    "delete by session id",
+                    "delete by session id, one excepted",
+                    "delete by both",
+                    "delete by both, one excepted",
+                ],
+                |w, name, filter| w.delete(name, filter),
+            ),
+            end_matching: w.by_filter(
+                [
+                    "end by subject",
+                    "end by subject, one excepted",
+                    "end by session id",
+                    "end by session id, one excepted",
+                    "end by both",
+                    "end by both, one excepted",
+                ],
+                |w, name, filter| w.end(name, filter),
+            ),
+            end_key: w.end("end", HAS_KEY),
+            end_expired_with_key: w.end(
+                "end expired with key",
+                &format!("{HAS_KEY} AND expires <= ?"),
+            ),
+            end_expired_with_session_id: w.end(
+                "end expired with session id",
+                "partition_key = ? AND session_id = ? AND expires <= ?",
+            ),
+            live_of_subject: w.live_of_subject(),
+            delete_expired: w.expired(["delete expired", "delete expired, waiting"], false),
+            end_expired: w.expired(["end expired", "end expired, waiting"], true),
+            list: [
+                w.list("list", ""),
+                w.list("list after", AFTER),
+                w.list("list of subject", OF_SUBJECT),
+                w.list("list of subject after", &format!("{OF_SUBJECT}{AFTER}")),
+            ],
+            count: [
+                w.count("count", ""),
+                w.count("count of subject", OF_SUBJECT),
+            ],
+            lock: w.lock(),
+            dialect,
+            names,
+            catalog: writer.catalog,
+        }
+    }
+
+    pub(crate) fn list(&self, of_subject: bool, after: bool) -> &Sql {
+        &self.list[usize::from(of_subject) * 2 + usize::from(after)]
+    }
+
+    pub(crate) fn count(&self, of_subject: bool) -> &Sql {
+        &self.count[usize::from(of_subject)]
+    }
+
+    /// Every statement with its name.
+    pub(crate) fn catalog(&self) -> &[(&'static str, String)] {
+        &self.catalog
+    }
+}
+
+const OF_SUBJECT: &str = " AND subject_id = ?";
+
+/// Behind (`created`, `user_key`), descending. Not as a row value: MySQL and MariaDB read the whole
+/// partition for one.
+const AFTER: &str = " AND created <= ? AND (created < ? OR user_key < ?)";
+
+/// Writes statements in one database's dialect, and keeps a list of them.
+struct Writer {
+    dialect: Dialect,
+    table: String,
+    locks: String,
+    catalog: Vec<(&'static str, String)>,
+}
+
+impl Writer {
+    fn sql(&mut self, name: &'static str, text: String) -> Sql {
+        let text = match self.dialect {
+            Dialect::Postgres => numbered(&text),
+            _ => text,
+        };
+        self.catalog.push((name, text.clone()));
+        Sql(text)
+    }
+
+    fn select(&mut self, name: &'static str, columns: &str, condition: &str) -> Sql {
+        self.sql(
+            name,
+            format!("SELECT {columns} FROM {} WHERE {condition}", self.table),
+        )
+    }
+
+    fn delete(&mut self, name: &'static str, condition: &str) -> Sql {
+        self.sql(
+            name,
+            format!("DELETE FROM {} WHERE {condition}", self.table),
+        )
+    }
+
+    /// Removes rows and hands them back, except on MySQL, which cannot do that at once: there it
+    /// locks and reads them, and `delete_keys` follows.
+    fn end(&mut self, name: &'static str, condition: &str) -> Sql {
+        match self.dialect {
+            Dialect::MySql => self.select(name, COLUMNS, &format!("{condition} FOR UPDATE")),
+            _ => self.delete(name, &format!("{condition} RETURNING {COLUMNS}")),
+        }
+    }
+
+    fn delete_keys(&mut self) -> Sql {
+        let keys = vec![format!("({HAS_KEY})"); KEYS_AT_ONCE].join(" OR ");
+        self.delete("delete keys", &keys)
+    }
+
+    /// A conflict is no error where the database can say so: an error would end the transaction on
+    /// PostgreSQL.
+    fn insert(&mut self) -> Sql {
+        let on_conflict = match self.dialect {
+            Dialect::Postgres | Dialect::Sqlite => " ON CONFLICT DO NOTHING",
+            Dialect::MySql | Dialect::MariaDb => "",
+        };
+        let text = format!(
+            "INSERT INTO {} ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?){on_conflict}",
+            self.table
+        );
+        self.sql("insert", text)
+    }
+
+    fn renew(&mut self) -> Sql {
+        let text = format!(
+            "UPDATE {} SET renewed = ?, expires = ?, version = version + 1 \
+             WHERE {HAS_KEY} AND {IS_LIVE}",
+            self.table
+        );
+        self.sql("renew", text)
+    }
+
+    /// `first` is assigned before the six fields, and `more` has to hold.
+    fn update(&mut self, [any, given]: [&'static str; 2], first: &str, more: &str) -> ByVersion {
+        let text = format!(
+            "UPDATE {} SET {first}subject_id = ?, session_id = ?, created = ?, renewed = ?, \
+             expires = ?, ticket = ?, version = version + 1 WHERE {HAS_KEY} AND {IS_LIVE}{more}",
+            self.table
+        );
+        ByVersion {
+            given: self.sql(given, format!("{text} AND version = ?")),
+            any: self.sql(any, text),
+        }
+    }
+
+    /// On MySQL and MariaDB a new key moves the row within the indexes, and an operation by filter
+    /// that reads along one of them could pass it by. So there the change is made under the locks
+    /// of the session's subject and session id, and only if they still are its own.
+    fn rotate(&mut self) -> ByVersion {
+        let is_still_its_own = match self.dialect {
+            Dialect::Postgres | Dialect::Sqlite => "",
+            Dialect::MySql | Dialect::MariaDb => " AND subject_id <=> ? AND session_id <=> ?",
+        };
+        self.update(
+            ["rotate", "rotate if version"],
+            "user_key = ?, ",
+            is_still_its_own,
+        )
+    }
+
+    fn by_filter(
+        &mut self,
+        names: [&'static str; 6],
+        mut statement: impl FnMut(&mut Self, &'static str, &str) -> Sql,
+    ) -> ByFilter {
+        let filters = [
+            "subject_id = ?",
+            "session_id = ?",
+            "subject_id = ? AND session_id = ?",
+        ]
+        .into_iter()
+        .flat_map(|filter| {
+            let filter = format!("partition_key = ? AND {filter}");
+            let but = format!("{filter} AND user_key <> ?");
+            [filter, but]
+        })
+        .collect::<Vec<_>>();
+        let mut next = filters.iter();
+        ByFilter(names.map(|name| {
+            let filter = next.next().map(String::as_str).unwrap_or_default();
+            statement(self, name, filter)
+        }))
+    }
+
+    /// Which of a subject's sessions could end to make room, oldest first. Locks them, so that none
+    /// changes its key before it is ended.
+    fn live_of_subject(&mut self) -> Sql {
+        let for_update = match self.dialect {
+            Dialect::Sqlite => "",
+            _ => " FOR UPDATE",
+        };
+        let condition = format!(
+            "partition_key = ? AND subject_id = ? AND {IS_LIVE} \
+             ORDER BY created, user_key{for_update}"
+        );
+        self.select("live of subject", "user_key", &condition)
+    }
+
+    fn expired(&mut self, [skipping, waiting]: [&'static str; 2], hand_back: bool) -> Batch {
+        let table = &self.table;
+        let returning = if hand_back {
+            format!(" RETURNING {COLUMNS}")
+        } else {
+            String::new()
+        };
+        let chosen = "WHERE expires <= ? ORDER BY expires LIMIT ?";
+        let text = |skip_locked: &str| match self.dialect {
+            Dialect::Postgres => format!(
+                "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} {chosen} \
+                 FOR UPDATE{skip_locked})){returning}"
+            ),
+            Dialect::Sqlite => format!(
+                "DELETE FROM {table} WHERE rowid IN \
+                 (SELECT rowid FROM {table} {chosen}){returning}"
+            ),
+            Dialect::MySql if hand_back => {
+                format!("SELECT {COLUMNS} FROM {table} {chosen} FOR UPDATE{skip_locked}")
+            }
+            Dialect::MySql | Dialect::MariaDb => {
+                format!("DELETE FROM {table} {chosen}{returning}")
+            }
+        };
+        let (skipping_text, waiting_text) = (text(" SKIP LOCKED"), text(""));
+        Batch {
+            skipping: self.sql(skipping, skipping_text),
+            waiting: self.sql(waiting, waiting_text),
+        }
+    }
+
+    fn list(&mut self, name: &'static str, more: &str) -> Sql {
+        let condition = format!(
+            "partition_key = ? AND {IS_LIVE}{more} ORDER BY created DESC, user_key DESC LIMIT ?"
+        );
+        self.select(name, SUMMARY_COLUMNS, &condition)
+    }
+
+    fn count(&mut self, name: &'static str, more: &str) -> Sql {
+        self.select(
+            name,
+            "COUNT(*)",
+            &format!("partition_key = ? AND {IS_LIVE}{more}"),
+        )
+    }
+
+    fn lock(&mut self) -> Sql {
+        let text = match self.dialect {
+            Dialect::Postgres => {
+                "SELECT pg_advisory_xact_lock(?), pg_advisory_xact_lock(?)".to_owned()
+            }
+            // A change, not only a lock: Galera's nodes certify changes, and know nothing of each
+            // other's locks.
+            Dialect::MySql | Dialect::MariaDb => format!(
+                "UPDATE {} SET taken = taken + 1 WHERE stripe IN (?, ?) ORDER BY stripe",
+                self.locks
+            ),
+            // `BEGIN IMMEDIATE` has locked everything.
+            Dialect::Sqlite => "SELECT ?, ?".to_owned(),
+        };
+        self.sql("lock", text)
+    }
+}
+
+/// `?, ?` as `$1, $2`.
+fn numbered(text: &str) -> String {
+    let mut parts = text.split('?');
+    let mut numbered = parts.next().unwrap_or_default().to_owned();
+    for (index, part) in parts.enumerate() {
+        numbered.push_str(&format!("${}{part}", index + 1));
+    }
+    numbered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_numbered_for_postgres() {
+        assert_eq!(numbered("a = ? AND b = ?"), "a = $1 AND b = $2");
+        assert_eq!(numbered("a"), "a");
+    }
+}

@@ -1,0 +1,86 @@
+//! Inserting a session.
+
+use sea_orm::ConnectionTrait;
+use store_core::{Error, UserSession};
+
+use super::{Inner, execute, key_values};
+use crate::failure::Failure;
+use crate::locks::Lock;
+use crate::statements::Statements;
+use crate::transaction::Locks;
+
+impl Inner {
+    /// One statement, unless something is in the way. What is in the way may have expired, and then
+    /// one transaction removes it and inserts.
+    pub(super) async fn create(&self, session: &UserSession) -> Result<(), Failure> {
+        let statements = self.statements().await?;
+        if insert(&self.writes, statements, session).await? {
+            return Ok(());
+        }
+        let partition = &session.key.partition_key;
+        let session_id = session.session_id.as_ref();
+        let names = &statements.names;
+        let locks = Locks(
+            session_id.map(|id| Lock::session_id(names, partition, id)),
+            Some(Lock::user_key(names, partition, &session.key.user_key)),
+        );
+        let transaction = self.begin(statements, locks).await?;
+        self.delete_expired_in_the_way(&transaction, statements, session)
+            .await?;
+        if !insert(&transaction, statements, session).await? {
+            return Err(Error::AlreadyExists.into());
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Removes the expired sessions that have the session's key or its session id.
+    pub(super) async fn delete_expired_in_the_way<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        statements: &Statements,
+        session: &UserSession,
+    ) -> Result<(), Failure> {
+        let dialect = statements.dialect;
+        let now = dialect.time(self.now());
+        let mut with_key = key_values(statements, &session.key);
+        with_key.push(now.clone());
+        execute(
+            db,
+            statements,
+            &statements.delete_expired_with_key,
+            with_key,
+        )
+        .await?;
+        if let Some(session_id) = &session.session_id {
+            let partition = dialect.text(session.key.partition_key.as_str());
+            let with_session_id = vec![partition, dialect.text(session_id.as_str()), now];
+            let sql = &statements.delete_expired_with_session_id;
+            execute(db, statements, sql, with_session_id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether nothing was in the way.
+pub(super) async fn insert<C: ConnectionTrait>(
+    db: &C,
+    statements: &Statements,
+    session: &UserSession,
+) -> Result<bool, Failure> {
+    let dialect = statements.dialect;
+    let mut values = key_values(statements, &session.key);
+    values.extend([
+        dialect.optional_text(session.subject_id.as_ref().map(|id| id.as_str())),
+        dialect.optional_text(session.session_id.as_ref().map(|id| id.as_str())),
+        dialect.time(session.created),
+        dialect.time(session.renewed),
+        dialect.optional_time(session.expires),
+        dialect.version(session.version),
+        dialect.ticket(&session.ticket),
+    ]);
+    match execute(db, statements, &statements.insert, values).await {
+        Ok(inserted) => Ok(inserted == 1),
+        Err(failure) if failure.is_duplicate() => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}

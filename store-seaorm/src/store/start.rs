@@ -1,0 +1,126 @@
+//! Beginning a session.
+
+use sea_orm::ConnectionTrait;
+use store_core::{Error, StartPolicy, SubjectId, UserSession, UserSessionsFilter, WhenFull};
+
+use super::create::insert;
+use super::end::{end, sort_by_age};
+use super::{Inner, filter_values, key_values, rows};
+use crate::entity::Text;
+use crate::failure::Failure;
+use crate::locks::Lock;
+use crate::row;
+use crate::statements::Statements;
+use crate::transaction::Locks;
+
+impl Inner {
+    /// One transaction, under the locks of the session id and the subject: whoever starts or ends
+    /// sessions of either waits.
+    pub(super) async fn start(
+        &self,
+        session: &UserSession,
+        policy: &StartPolicy,
+    ) -> Result<Vec<UserSession>, Failure> {
+        let statements = self.statements().await?;
+        let (names, partition) = (&statements.names, &session.key.partition_key);
+        let locks = Locks(
+            session
+                .session_id
+                .as_ref()
+                .map(|id| Lock::session_id(names, partition, id)),
+            session
+                .subject_id
+                .as_ref()
+                .map(|id| Lock::subject(names, partition, id)),
+        );
+        let transaction = self.begin(statements, locks).await?;
+        let mut ended = Vec::new();
+
+        if let (true, Some(id)) = (policy.replace_same_session_id, &session.session_id) {
+            let same = UserSessionsFilter::for_session(id.clone());
+            let values = filter_values(statements, partition, &same);
+            ended.extend(
+                end(
+                    &transaction,
+                    statements,
+                    statements.end_matching.of(&same),
+                    values,
+                )
+                .await?,
+            );
+        }
+        if let Some(subject) = &session.subject_id {
+            ended.extend(
+                self.make_room(&transaction, statements, session, subject, policy)
+                    .await?,
+            );
+        }
+        if !insert(&transaction, statements, session).await? {
+            ended.extend(
+                self.end_expired_in_the_way(&transaction, statements, session)
+                    .await?,
+            );
+            if !insert(&transaction, statements, session).await? {
+                return Err(Error::AlreadyExists.into());
+            }
+        }
+        transaction.commit().await?;
+        sort_by_age(&mut ended);
+        Ok(ended)
+    }
+
+    /// Ends as many of the subject's sessions as the policy's cap asks for.
+    async fn make_room<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        statements: &Statements,
+        session: &UserSession,
+        subject: &SubjectId,
+        policy: &StartPolicy,
+    ) -> Result<Vec<UserSession>, Failure> {
+        let Some(cap) = policy.max_sessions_per_subject else {
+            return Ok(Vec::new());
+        };
+        let dialect = statements.dialect;
+        let partition = &session.key.partition_key;
+        let of_subject = UserSessionsFilter::for_subject(subject.clone());
+        let mut values = filter_values(statements, partition, &of_subject);
+        values.push(dialect.time(self.now()));
+        let others = rows(db, statements, &statements.live_of_subject, values).await?;
+        let excess = (others.len() + 1).saturating_sub(cap.get() as usize);
+        if excess > 0 && policy.when_full == WhenFull::Reject {
+            return Err(Error::SessionLimitReached.into());
+        }
+        let mut ended = Vec::with_capacity(excess);
+        for oldest in others.iter().take(excess) {
+            let user_key: Text = row::column(oldest, "user_key")?;
+            let values = vec![
+                dialect.text(partition.as_str()),
+                dialect.text(user_key.as_str()),
+            ];
+            ended.extend(end(db, statements, &statements.end_key, values).await?);
+        }
+        Ok(ended)
+    }
+
+    /// Ends the expired sessions that have the session's key or its session id.
+    async fn end_expired_in_the_way<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        statements: &Statements,
+        session: &UserSession,
+    ) -> Result<Vec<UserSession>, Failure> {
+        let dialect = statements.dialect;
+        let now = dialect.time(self.now());
+        let mut values = key_values(statements, &session.key);
+        values.push(now.clone());
+        let mut ended = end(db, statements, &statements.end_expired_with_key, values).await?;
+        if let Some(session_id) = &session.session_id {
+            let partition = dialect.text(session.key.partition_key.as_str());
+            let values = vec![partition, dialect.text(session_id.as_str()), now];
+            let sql = &statements.end_expired_with_session_id;
+            ended.extend(end(db, statements, sql, values).await?);
+        }
+        Ok(ended)
+    }
+}
