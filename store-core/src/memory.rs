@@ -65,10 +65,6 @@ impl InMemoryUserSessionStore {
         }
     }
 
-    fn now(&self) -> DateTime<Utc> {
-        floor_to_micros(self.clock.now())
-    }
-
     /// Whoever panicked under the lock did so before or after a change, never within one.
     fn partitions(&self) -> MutexGuard<'_, BTreeMap<PartitionKey, Partition>> {
         self.partitions
@@ -76,18 +72,24 @@ impl InMemoryUserSessionStore {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `operation` on a partition, which is there only while it holds sessions.
-    fn within<T>(&self, key: &PartitionKey, operation: impl FnOnce(&mut Partition) -> T) -> T {
+    /// Runs `operation` on a partition, which is there only while it holds sessions. The clock is
+    /// read under the lock, so that operations see its time in the order in which they happen.
+    fn within<T>(
+        &self,
+        key: &PartitionKey,
+        operation: impl FnOnce(&mut Partition, DateTime<Utc>) -> T,
+    ) -> T {
         let mut partitions = self.partitions();
+        let now = floor_to_micros(self.clock.now());
         if let Some(partition) = partitions.get_mut(key) {
-            let answer = operation(partition);
+            let answer = operation(partition, now);
             if partition.is_empty() {
                 partitions.remove(key);
             }
             return answer;
         }
         let mut partition = Partition::default();
-        let answer = operation(&mut partition);
+        let answer = operation(&mut partition, now);
         if !partition.is_empty() {
             partitions.insert(key.clone(), partition);
         }
@@ -105,16 +107,14 @@ impl Default for InMemoryUserSessionStore {
 #[deny(clippy::missing_trait_methods)]
 impl UserSessionStore for InMemoryUserSessionStore {
     async fn get_user_session(&self, key: &UserSessionKey) -> Result<Option<UserSession>> {
-        let now = self.now();
-        Ok(self.within(&key.partition_key, |partition| {
+        Ok(self.within(&key.partition_key, |partition, now| {
             partition.live(&key.user_key, now).cloned()
         }))
     }
 
     async fn create_user_session(&self, session: UserSession) -> Result<()> {
         let session = session.to_stored(self.max_ticket_len)?;
-        let now = self.now();
-        self.within(&session.key.partition_key.clone(), |partition| {
+        self.within(&session.key.partition_key.clone(), |partition, now| {
             let in_the_way = partition.in_the_way_of(&session, None);
             if in_the_way
                 .iter()
@@ -137,7 +137,7 @@ impl UserSessionStore for InMemoryUserSessionStore {
     }
 
     async fn delete_user_session(&self, key: &UserSessionKey) -> Result<bool> {
-        Ok(self.within(&key.partition_key, |partition| {
+        Ok(self.within(&key.partition_key, |partition, _| {
             partition.remove(&key.user_key).is_some()
         }))
     }
@@ -147,8 +147,7 @@ impl UserSessionStore for InMemoryUserSessionStore {
         partition: &PartitionKey,
         filter: &UserSessionsFilter,
     ) -> Result<Vec<UserSession>> {
-        let now = self.now();
-        let mut found: Vec<_> = self.within(partition, |partition| {
+        let mut found: Vec<_> = self.within(partition, |partition, now| {
             let live = partition.live_sessions(now);
             live.filter(|session| filter.matches(session))
                 .cloned()
@@ -173,8 +172,7 @@ impl UserSessionStore for InMemoryUserSessionStore {
         policy: &StartPolicy,
     ) -> Result<Vec<UserSession>> {
         let session = session.to_stored(self.max_ticket_len)?;
-        let now = self.now();
-        self.within(&session.key.partition_key.clone(), |partition| {
+        self.within(&session.key.partition_key.clone(), |partition, now| {
             // Nothing is removed before it is certain that the session can begin.
             let mut ended = Vec::new();
             if policy.replace_same_session_id {
@@ -212,8 +210,7 @@ impl UserSessionStore for InMemoryUserSessionStore {
         update: UserSessionUpdate,
     ) -> Result<bool> {
         let update = update.to_stored(self.max_ticket_len)?;
-        let now = self.now();
-        self.within(&key.partition_key, |partition| {
+        self.within(&key.partition_key, |partition, now| {
             let Some(version) = partition
                 .live(&key.user_key, now)
                 .map(|found| found.version)
@@ -250,8 +247,7 @@ impl UserSessionStore for InMemoryUserSessionStore {
     ) -> Result<bool> {
         let renewed = stored_timestamp(renewed)?;
         let expires = expires.map(stored_timestamp).transpose()?;
-        let now = self.now();
-        Ok(self.within(&key.partition_key, |partition| {
+        Ok(self.within(&key.partition_key, |partition, now| {
             let Some(session) = partition.live_mut(&key.user_key, now) else {
                 return false;
             };
@@ -267,7 +263,7 @@ impl UserSessionStore for InMemoryUserSessionStore {
         partition: &PartitionKey,
         filter: &UserSessionsFilter,
     ) -> Result<Vec<UserSession>> {
-        let mut ended = self.within(partition, |partition| {
+        let mut ended = self.within(partition, |partition, _| {
             let matching = partition
                 .sessions()
                 .filter(|session| filter.matches(session));
@@ -295,9 +291,10 @@ impl UserSessionStoreCleanup for InMemoryUserSessionStore {
 
 impl InMemoryUserSessionStore {
     fn remove_expired(&self, limit: usize) -> Vec<UserSession> {
-        let now = self.now();
         let mut removed = Vec::new();
-        self.partitions().retain(|_, partition| {
+        let mut partitions = self.partitions();
+        let now = floor_to_micros(self.clock.now());
+        partitions.retain(|_, partition| {
             let expired = partition
                 .sessions()
                 .filter(|session| session.is_expired(now));
@@ -326,8 +323,7 @@ impl UserSessionDirectory for InMemoryUserSessionStore {
             None => None,
         };
         let limit = page.limit.min(MAX_LIMIT).get() as usize;
-        let now = self.now();
-        let mut found: Vec<_> = self.within(partition, |partition| {
+        let mut found: Vec<_> = self.within(partition, |partition, now| {
             let live = partition.live_sessions(now);
             live.filter(|session| page.subject.is_none() || page.subject == session.subject_id)
                 .filter(|session| {
@@ -347,8 +343,7 @@ impl UserSessionDirectory for InMemoryUserSessionStore {
         partition: &PartitionKey,
         subject: Option<&SubjectId>,
     ) -> Result<u64> {
-        let now = self.now();
-        let count = self.within(partition, |partition| {
+        let count = self.within(partition, |partition, now| {
             let live = partition.live_sessions(now);
             live.filter(|session| subject.is_none() || subject == session.subject_id.as_ref())
                 .count()

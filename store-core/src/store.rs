@@ -142,8 +142,9 @@ pub trait UserSessionStore: Debug + Send + Sync + 'static {
     /// Ends the sessions that match, expired or not, and hands back those that this call has ended:
     /// of any number of racing removals, exactly one answers for a session.
     ///
-    /// Provided by a query and a deletion of each, which leaves expired rows to the cleanup. A
-    /// store does better.
+    /// Provided by a query and a deletion of each. That leaves expired rows to the cleanup, may miss
+    /// a session that is started or rotated meanwhile, and is not one transaction: dropped half-way,
+    /// it has ended some. A store does better.
     async fn end_user_sessions(
         &self,
         partition: &PartitionKey,

@@ -21,10 +21,37 @@
 //!
 //! The tests are `#[tokio::test]`s, so the crate that stamps them has `tokio` with `macros` and
 //! `rt-multi-thread` among its dependencies. What a factory may answer with is [`Provided`].
+//!
+//! A store is made with its default limit for tickets, which is
+//! [`Ticket::DEFAULT_MAX_LEN`](crate::Ticket::DEFAULT_MAX_LEN). Some behaviours make up to 64 calls
+//! at the same time; a pool of connections may well be smaller.
 
 pub mod create;
+pub mod delete;
+pub mod delete_by_filter;
+pub mod dropped;
+pub mod end;
+pub mod get;
+pub mod keys;
+pub mod partitions;
+pub mod query;
+pub mod races;
+pub mod renew;
+pub mod rotate;
+pub mod start;
+pub mod tickets;
+pub mod time;
+pub mod update;
 
+pub mod delete_expired;
+pub mod end_expired;
+
+pub mod count;
+pub mod list;
+
+mod ask;
 mod macros;
+mod race;
 mod sample;
 
 use std::ops::Deref;
