@@ -5,8 +5,6 @@ use std::hash::Hasher as _;
 use fnv::FnvHasher;
 use store_core::{PartitionKey, SessionId, SubjectId, UserKey};
 
-use crate::names::TableNames;
-
 /// How many rows the table of locks has on MySQL and MariaDB. The migration made them.
 pub(crate) const STRIPES: u64 = 512;
 
@@ -17,42 +15,35 @@ pub(crate) const STRIPES: u64 = 512;
 pub(crate) struct Lock(u64);
 
 impl Lock {
-    pub(crate) fn session_id(table: &TableNames, in_: &PartitionKey, id: &SessionId) -> Self {
-        Self::new(table, b's', in_, id.as_str())
+    pub(crate) fn session_id(partition: &PartitionKey, id: &SessionId) -> Self {
+        Self::new("session id", partition, id.as_str())
     }
 
-    pub(crate) fn subject(table: &TableNames, in_: &PartitionKey, id: &SubjectId) -> Self {
-        Self::new(table, b'u', in_, id.as_str())
+    pub(crate) fn subject(partition: &PartitionKey, id: &SubjectId) -> Self {
+        Self::new("subject", partition, id.as_str())
     }
 
-    pub(crate) fn user_key(table: &TableNames, in_: &PartitionKey, key: &UserKey) -> Self {
-        Self::new(table, b'k', in_, key.as_str())
+    pub(crate) fn user_key(partition: &PartitionKey, key: &UserKey) -> Self {
+        Self::new("user key", partition, key.as_str())
     }
 
-    /// FNV-1a, over strings that none of them can contain the separator of.
-    fn new(table: &TableNames, kind: u8, partition: &PartitionKey, value: &str) -> Self {
+    /// FNV-1a of strings, each ended by what none of them contains.
+    fn new(kind: &str, partition: &PartitionKey, value: &str) -> Self {
         let mut hasher = FnvHasher::default();
-        let schema = table.schema().unwrap_or_default();
-        for part in [
-            "store-seaorm",
-            schema,
-            table.table(),
-            partition.as_str(),
-            value,
-        ] {
+        for part in [kind, partition.as_str(), value] {
             hasher.write(part.as_bytes());
             hasher.write(&[0]);
         }
-        hasher.write(&[kind]);
         Self(hasher.finish())
     }
 
-    /// For PostgreSQL's advisory locks.
+    /// For PostgreSQL's advisory locks, which one database has for all of its tables: the statement
+    /// adds the table's own number.
     pub(crate) fn as_i64(self) -> i64 {
         self.0.cast_signed()
     }
 
-    /// For the table of locks. FNV's upper bits are mixed best.
+    /// For the table of locks. FNV mixes its upper bits best.
     pub(crate) fn stripe(self) -> i64 {
         ((self.0 >> 32) % STRIPES).cast_signed()
     }
@@ -62,17 +53,21 @@ impl Lock {
 mod tests {
     use super::*;
 
-    /// Nodes of different builds lock against each other, so the numbers must never change.
     #[test]
     fn numbers_are_fixed_for_ever() {
-        let table = TableNames::new(None, "user_sessions".to_owned()).unwrap();
-        let partition = PartitionKey::default();
-        let subject = Lock::subject(&table, &partition, &SubjectId::try_from("alice").unwrap());
-        let session_id =
-            Lock::session_id(&table, &partition, &SessionId::try_from("alice").unwrap());
-        assert_ne!(subject, session_id);
-        assert_eq!(subject, Lock(SUBJECT));
+        let partition = PartitionKey::try_from("app").unwrap();
+        let subject = Lock::subject(&partition, &SubjectId::try_from("alice").unwrap());
+        let session_id = Lock::session_id(&partition, &SessionId::try_from("alice").unwrap());
+        let user_key = Lock::user_key(&partition, &UserKey::try_from("alice").unwrap());
+        assert_eq!(
+            [subject, session_id, user_key].map(Lock::as_i64),
+            [SUBJECT, SESSION_ID, USER_KEY]
+        );
+        assert_eq!(subject.stripe(), STRIPE);
     }
 
-    const SUBJECT: u64 = 0;
+    const SUBJECT: i64 = 6_129_501_616_911_570_804;
+    const SESSION_ID: i64 = -1_561_031_707_250_067_775;
+    const USER_KEY: i64 = 3_653_672_456_516_578_042;
+    const STRIPE: i64 = 318;
 }

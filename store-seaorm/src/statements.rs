@@ -389,9 +389,13 @@ impl Writer {
 
     fn lock(&mut self) -> Sql {
         let text = match self.dialect {
-            Dialect::Postgres => {
-                "SELECT pg_advisory_xact_lock(?), pg_advisory_xact_lock(?)".to_owned()
-            }
+            // All tables of a database share its advisory locks. Their numbers tell them apart, by
+            // whatever name a node knows them.
+            Dialect::Postgres => format!(
+                "SELECT pg_advisory_xact_lock(? # id), pg_advisory_xact_lock(? # id) \
+                 FROM (SELECT '{}'::regclass::oid::bigint << 32) AS of_table (id)",
+                self.table
+            ),
             // A change, not only a lock: Galera's nodes certify changes, and know nothing of each
             // other's locks.
             Dialect::MySql | Dialect::MariaDb => format!(

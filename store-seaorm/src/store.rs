@@ -163,7 +163,7 @@ pub(crate) struct Inner {
     clock: Arc<dyn Clock>,
     max_ticket_len: usize,
     /// Or why there can be none.
-    statements: Result<StatementsOf>,
+    statements: Result<StatementsOf, String>,
 }
 
 enum StatementsOf {
@@ -209,8 +209,7 @@ impl Inner {
                     .await?;
                 Ok(if *is_mariadb { mariadb } else { mysql })
             }
-            Err(Error::Configuration { what }) => Err(Error::configuration(what.clone()).into()),
-            Err(_) => Err(Error::configuration("the table's name cannot be used").into()),
+            Err(what) => Err(Error::configuration(what.clone()).into()),
         }
     }
 
@@ -247,7 +246,11 @@ impl Inner {
         let schema = statements.names.schema().unwrap_or("main");
         let select = Statement::from_sql_and_values(
             DbBackend::Sqlite,
-            "SELECT COUNT(*) FROM pragma_table_info(?, ?) WHERE instr(?, name) > 0",
+            // By way of the list, since to ask about a schema that is not attached is an error.
+            "SELECT COUNT(*) FROM pragma_database_list AS attached, \
+             pragma_table_info(?, attached.name) AS found \
+             WHERE attached.name = ? COLLATE NOCASE \
+             AND instr(', ' || ? || ', ', ', ' || found.name || ', ') > 0",
             [
                 statements.names.table().into(),
                 schema.into(),

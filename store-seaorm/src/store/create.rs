@@ -19,10 +19,9 @@ impl Inner {
         }
         let partition = &session.key.partition_key;
         let session_id = session.session_id.as_ref();
-        let names = &statements.names;
         let locks = Locks(
-            session_id.map(|id| Lock::session_id(names, partition, id)),
-            Some(Lock::user_key(names, partition, &session.key.user_key)),
+            session_id.map(|id| Lock::session_id(partition, id)),
+            Some(Lock::user_key(partition, &session.key.user_key)),
         );
         let transaction = self.begin(statements, locks).await?;
         self.delete_expired_in_the_way(&transaction, statements, session)

@@ -29,7 +29,7 @@ impl Inner {
         if statements.dialect == Dialect::Sqlite {
             return execute(&self.writes, statements, sql, values).await;
         }
-        let locks = locks_of(statements, partition, filter);
+        let locks = locks_of(partition, filter);
         let transaction = self.begin(statements, locks).await?;
         let deleted = execute(&transaction, statements, sql, values).await?;
         transaction.commit().await?;
@@ -47,7 +47,7 @@ impl Inner {
         let mut ended = if statements.dialect == Dialect::Sqlite {
             end(&self.writes, statements, sql, values).await?
         } else {
-            let locks = locks_of(statements, partition, filter);
+            let locks = locks_of(partition, filter);
             let transaction = self.begin(statements, locks).await?;
             let ended = end(&transaction, statements, sql, values).await?;
             transaction.commit().await?;
@@ -59,19 +59,12 @@ impl Inner {
 }
 
 /// What a start with the filter's session id or subject locks too.
-fn locks_of(
-    statements: &Statements,
-    partition: &PartitionKey,
-    filter: &UserSessionsFilter,
-) -> Locks {
-    let names = &statements.names;
+fn locks_of(partition: &PartitionKey, filter: &UserSessionsFilter) -> Locks {
     Locks(
         filter
             .session_id()
-            .map(|id| Lock::session_id(names, partition, id)),
-        filter
-            .subject_id()
-            .map(|id| Lock::subject(names, partition, id)),
+            .map(|id| Lock::session_id(partition, id)),
+        filter.subject_id().map(|id| Lock::subject(partition, id)),
     )
 }
 

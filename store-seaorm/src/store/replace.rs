@@ -99,8 +99,8 @@ impl Inner {
         } = replacement;
         let session_id = update.session_id.as_ref();
         let locks = Locks(
-            session_id.map(|id| Lock::session_id(&statements.names, &key.partition_key, id)),
-            new.map(|new| Lock::user_key(&statements.names, &key.partition_key, new)),
+            session_id.map(|id| Lock::session_id(&key.partition_key, id)),
+            new.map(|new| Lock::user_key(&key.partition_key, new)),
         );
         let transaction = self.begin(statements, locks).await?;
         let answer = self
@@ -122,16 +122,16 @@ impl Inner {
         let Some(owner) = self.owner(statements, key).await? else {
             return Ok(false);
         };
-        let (names, partition) = (&statements.names, &key.partition_key);
+        let partition = &key.partition_key;
         let locks = Locks(
             owner
                 .session_id
                 .as_ref()
-                .map(|id| Lock::session_id(names, partition, id)),
+                .map(|id| Lock::session_id(partition, id)),
             owner
                 .subject_id
                 .as_ref()
-                .map(|id| Lock::subject(names, partition, id)),
+                .map(|id| Lock::subject(partition, id)),
         );
         let replacement = Replacement {
             owner: Some(&owner),

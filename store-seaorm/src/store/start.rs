@@ -1,11 +1,12 @@
 //! Beginning a session.
 
+use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait;
 use store_core::{Error, StartPolicy, SubjectId, UserSession, UserSessionsFilter, WhenFull};
 
 use super::create::insert;
 use super::end::{end, sort_by_age};
-use super::{Inner, filter_values, key_values, rows};
+use super::{Inner, filter_values, key_values, one_row, rows};
 use crate::entity::Text;
 use crate::failure::Failure;
 use crate::locks::Lock;
@@ -22,16 +23,16 @@ impl Inner {
         policy: &StartPolicy,
     ) -> Result<Vec<UserSession>, Failure> {
         let statements = self.statements().await?;
-        let (names, partition) = (&statements.names, &session.key.partition_key);
+        let partition = &session.key.partition_key;
         let locks = Locks(
             session
                 .session_id
                 .as_ref()
-                .map(|id| Lock::session_id(names, partition, id)),
+                .map(|id| Lock::session_id(partition, id)),
             session
                 .subject_id
                 .as_ref()
-                .map(|id| Lock::subject(names, partition, id)),
+                .map(|id| Lock::subject(partition, id)),
         );
         let transaction = self.begin(statements, locks).await?;
         let mut ended = Vec::new();
@@ -61,7 +62,14 @@ impl Inner {
                     .await?,
             );
             if !insert(&transaction, statements, session).await? {
-                return Err(Error::AlreadyExists.into());
+                let replaces = policy.replace_same_session_id && session.session_id.is_some();
+                let key_is_free = !is_live(&transaction, statements, session, self.now()).await?;
+                return Err(match replaces && key_is_free {
+                    // Creations and updates lock nothing, and one took the session id meanwhile:
+                    // the next attempt ends what it made.
+                    true => Failure::Overtaken,
+                    false => Error::AlreadyExists.into(),
+                });
             }
         }
         transaction.commit().await?;
@@ -123,4 +131,18 @@ impl Inner {
         }
         Ok(ended)
     }
+}
+
+/// Whether a live session has the session's key.
+async fn is_live<C: ConnectionTrait>(
+    db: &C,
+    statements: &Statements,
+    session: &UserSession,
+    now: DateTime<Utc>,
+) -> Result<bool, Failure> {
+    let mut values = key_values(statements, &session.key);
+    values.push(statements.dialect.time(now));
+    Ok(one_row(db, statements, &statements.version, values)
+        .await?
+        .is_some())
 }
