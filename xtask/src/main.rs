@@ -1,2 +1,21 @@
-//! Under construction.
-fn main() {}
+//! The project's own commands: `cargo xtask <command>`.
+
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Command {
+    Test(test::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    match Command::parse() {
+        Command::Test(arguments) => test::run(arguments).await,
+    }
+}

@@ -1,0 +1,48 @@
+//! `cargo xtask test`: every test, on every database there is.
+
+mod databases;
+mod outcomes;
+mod report;
+mod runner;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use store_tests::RequiredDatabases;
+
+use self::{databases::Databases, report::Report, runner::Runner};
+
+/// Run all tests on all databases.
+///
+/// Finds or starts PostgreSQL, MySQL and MariaDB, runs the whole workspace's tests on them and on
+/// SQLite, and reports on each. The environment may name servers (TEST_POSTGRES_URL, TEST_MYSQL_URL,
+/// TEST_MARIADB_URL; `none` to leave one out), and databases that must not be missing
+/// (REQUIRE_DATABASES: sqlite, postgres, mysql, mariadb, separated by commas).
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Passed on to cargo nextest, or to cargo test where that is not installed. With them, the
+    /// examples in the documentation are left out.
+    #[arg(last = true)]
+    runner: Vec<String>,
+}
+
+/// Succeeds if every test has passed, and no database that is required was missing.
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let required = RequiredDatabases::from_env().context(RequiredDatabases::VARIABLE)?;
+    let databases = Databases::find().await?;
+    println!("{databases}");
+    if databases.refuse(&required) {
+        return Ok(ExitCode::FAILURE);
+    }
+
+    let run = Runner::installed().run(&databases, &arguments.runner)?;
+    let report = Report::new(&databases, &run.outcomes);
+    println!("\n{report}");
+    let succeeded = run.succeeded && report.succeeded();
+    Ok(if succeeded {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
