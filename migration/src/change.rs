@@ -27,7 +27,7 @@ pub(crate) trait Change: Send + Sync {
     /// Statements that move the tables forward, data included.
     fn up(&self, names: &Names) -> Vec<String>;
 
-    /// Statements that undo [`up`](Self::up), also where it never ran.
+    /// Statements that undo [`up`](Self::up).
     fn down(&self, names: &Names) -> Vec<String>;
 }
 
@@ -122,14 +122,19 @@ impl MigrationTrait for Migration {
                 None => Err(history::not_attached()),
             };
         }
-        for statement in self.change.down(&names) {
-            db.execute_unprepared(&statement).await?;
+        // What the history does not know may be another's table of the same name.
+        if !history::exists(db, &names).await? {
+            return Ok(());
         }
-        if history::exists(db, &names).await? {
-            db.execute_unprepared(&history::forget(&names, self.change.version()))
+        let version = self.change.version();
+        if history::has(db, &names, version).await? {
+            for statement in self.change.down(&names) {
+                db.execute_unprepared(&statement).await?;
+            }
+            db.execute_unprepared(&history::forget(&names, version))
                 .await?;
-            history::uninstall_if_empty(db, &names).await?;
         }
+        history::uninstall_if_empty(db, &names).await?;
         tracing::info!(migration = self.name, "undone");
         Ok(())
     }

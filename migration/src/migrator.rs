@@ -93,7 +93,7 @@ impl Migrator {
     }
 
     /// Drops the table, **with every session in it**, its locks and its history; the schema stays.
-    /// Where there is nothing, does nothing.
+    /// Does nothing where there is nothing, and to a table that no migration has made.
     ///
     /// # Errors
     ///

@@ -50,6 +50,9 @@ pub(crate) async fn connect(url: &str, max_connections: Option<u32>) -> Result<C
 const MAX_CONNECTIONS: u32 = 16;
 
 /// What is the same on every database.
+///
+/// SeaORM traces the URL that it is given, and a server's has a password in it. So SeaORM gets one
+/// without, and beside it what sqlx has read from the right one.
 #[cfg_attr(
     not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
     expect(dead_code, reason = "without a driver nothing connects")

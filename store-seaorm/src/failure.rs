@@ -7,8 +7,10 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+use sea_orm::RuntimeErr;
 use sea_orm::{ConnAcquireErr, DbErr};
-use store_core::Error;
+use store_core::{BoxError, Error};
 
 /// Why an attempt at an operation failed.
 #[derive(Debug)]
@@ -29,6 +31,9 @@ pub(crate) enum Kind {
     /// The server undid the statement and the transaction: deadlock, serialization failure,
     /// refusal. Repeating is safe.
     Refused,
+    /// The server ended the connection, and with it what was not committed. Repeating is safe, on
+    /// another connection.
+    Closed,
     /// The connection broke. Whether the statement took effect is not known.
     Lost,
     /// No connection was to be had in time. Waiting once more would only make the queue longer.
@@ -50,7 +55,7 @@ impl Failure {
             Self::Overtaken => Kind::Refused,
             Self::Database(error) => kind(error),
             Self::NotBegun(error) => match kind(error) {
-                Kind::Lost => Kind::Refused,
+                Kind::Lost => Kind::Closed,
                 other => other,
             },
         }
@@ -81,12 +86,29 @@ impl From<Failure> for Error {
             Failure::Answer(error) => error,
             Failure::Overtaken => Error::unavailable(Overtaken),
             Failure::Database(error) | Failure::NotBegun(error) => match kind {
-                Kind::Refused | Kind::Lost | Kind::Exhausted => Error::unavailable(error),
+                Kind::Refused | Kind::Closed | Kind::Lost | Kind::Exhausted => {
+                    Error::unavailable(cause(error))
+                }
                 Kind::NotMigrated => Error::NotMigrated,
-                Kind::Duplicate | Kind::SqliteGeneric | Kind::Other => Error::backend(error),
+                Kind::Duplicate | Kind::SqliteGeneric | Kind::Other => Error::backend(cause(error)),
             },
         }
     }
+}
+
+/// The error itself, unless printing it would print a row.
+fn cause(error: DbErr) -> BoxError {
+    #[cfg(feature = "postgres")]
+    if let DbErr::Conn(RuntimeErr::SqlxError(inner))
+    | DbErr::Exec(RuntimeErr::SqlxError(inner))
+    | DbErr::Query(RuntimeErr::SqlxError(inner)) = &error
+        && let sea_orm::SqlxError::Database(inner) = &**inner
+        && let Some(inner) = inner.try_downcast_ref::<sea_orm::SqlxPostgresError>()
+        && let Some(refusal) = postgres::Refusal::in_place_of(inner)
+    {
+        return refusal.into();
+    }
+    error.into()
 }
 
 #[derive(Debug)]
@@ -106,14 +128,17 @@ fn kind(error: &DbErr) -> Kind {
             Kind::Exhausted
         }
         #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
-        DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error)) => match kind_of_sqlx(error) {
+        DbErr::Conn(RuntimeErr::SqlxError(error)) => match kind_of_sqlx(error) {
             // Before there was a connection, nothing was sent on it.
             Kind::Lost => Kind::Refused,
+            // The whole database is missing, and no migration makes one.
+            Kind::NotMigrated => Kind::Other,
             other => other,
         },
         #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
-        DbErr::Exec(sea_orm::RuntimeErr::SqlxError(error))
-        | DbErr::Query(sea_orm::RuntimeErr::SqlxError(error)) => kind_of_sqlx(error),
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            kind_of_sqlx(error)
+        }
         _ => Kind::Other,
     }
 }

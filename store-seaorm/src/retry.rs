@@ -14,6 +14,8 @@ pub(crate) enum Attempt {
 }
 
 const MAX_ATTEMPTS: u32 = 10;
+/// A server that restarts leaves a pool full of broken connections, and an attempt takes out one.
+const MAX_BROKEN_CONNECTIONS: u32 = 100;
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -42,28 +44,43 @@ pub(crate) use retrying;
 #[derive(Debug)]
 pub(crate) struct Retries {
     what: Attempt,
-    attempts: u32,
+    refused: u32,
+    broken_connections: u32,
 }
 
 impl Retries {
     pub(crate) fn of(what: Attempt) -> Self {
-        Self { what, attempts: 1 }
+        Self {
+            what,
+            refused: 0,
+            broken_connections: 0,
+        }
     }
 
     /// Whether to try again; if so, after a pause.
     pub(crate) async fn pause_after(&mut self, failure: &Failure) -> bool {
-        let is_worth_it = match failure.kind() {
-            Kind::Refused => true,
-            Kind::Lost => self.what == Attempt::Read,
-            _ => false,
+        let kind = failure.kind();
+        let (failures, most, pause) = match kind {
+            Kind::Refused => {
+                self.refused += 1;
+                (self.refused, MAX_ATTEMPTS, pause_after(self.refused))
+            }
+            Kind::Lost if self.what == Attempt::Write => return false,
+            Kind::Closed | Kind::Lost => {
+                self.broken_connections += 1;
+                (
+                    self.broken_connections,
+                    MAX_BROKEN_CONNECTIONS,
+                    pause_after(1),
+                )
+            }
+            _ => return false,
         };
-        if !is_worth_it || self.attempts == MAX_ATTEMPTS {
+        if failures == most {
             return false;
         }
-        let pause = pause_after(self.attempts);
-        tracing::debug!(attempts = self.attempts, ?pause, kind = ?failure.kind(), "trying again");
+        tracing::debug!(failures, ?pause, ?kind, "trying again");
         tokio::time::sleep(pause).await;
-        self.attempts += 1;
         true
     }
 }
@@ -110,7 +127,7 @@ mod tests {
         assert_eq!(attempts_until_given_up(Attempt::Write, lost).await, 1);
         assert_eq!(
             attempts_until_given_up(Attempt::Read, lost).await,
-            MAX_ATTEMPTS
+            MAX_BROKEN_CONNECTIONS
         );
     }
 

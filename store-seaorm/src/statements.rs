@@ -157,7 +157,13 @@ impl Statements {
                 ],
                 |w, name, filter| w.end(name, filter),
             ),
-            end_key: w.end("end", HAS_KEY),
+            end_key: w.end(
+                "end",
+                match dialect {
+                    Dialect::Sqlite => "partition_key = ? AND rowid = ?",
+                    _ => HAS_KEY,
+                },
+            ),
             end_expired_with_key: w.end(
                 "end expired with key",
                 &format!("{HAS_KEY} AND expires <= ?"),
@@ -330,15 +336,16 @@ impl Writer {
     /// Which of a subject's sessions could end to make room, oldest first. Locks them, so that none
     /// changes its key before it is ended.
     fn live_of_subject(&mut self) -> Sql {
-        let for_update = match self.dialect {
-            Dialect::Sqlite => "",
-            _ => " FOR UPDATE",
+        // On SQLite a key that is no text cannot be bound as it is stored.
+        let (columns, for_update) = match self.dialect {
+            Dialect::Sqlite => ("rowid", ""),
+            _ => ("user_key", " FOR UPDATE"),
         };
         let condition = format!(
             "partition_key = ? AND subject_id = ? AND {IS_LIVE} \
              ORDER BY created, user_key{for_update}"
         );
-        self.select("live of subject", "user_key", &condition)
+        self.select("live of subject", columns, &condition)
     }
 
     fn expired(&mut self, [skipping, waiting]: [&'static str; 2], hand_back: bool) -> Batch {

@@ -31,7 +31,8 @@ impl Change for CreateUserSessions {
             Dialect::MySql => mysql::up(names),
             Dialect::Sqlite => sqlite::up(names),
         };
-        statements.push(expect_columns(names));
+        // Right behind the table: nothing more is made beside one that is not ours.
+        statements.insert(1, expect_columns(names));
         statements
     }
 

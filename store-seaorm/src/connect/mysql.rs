@@ -1,7 +1,7 @@
 //! MySQL and MariaDB.
 
-use sea_orm::sqlx::Executor as _;
 use sea_orm::sqlx::mysql::MySqlConnectOptions;
+use sea_orm::sqlx::{ConnectOptions as _, Executor as _};
 use store_core::Result;
 
 use super::{Connections, MAX_CONNECTIONS, check_url, open, options};
@@ -13,8 +13,12 @@ const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
                        SET SESSION innodb_lock_wait_timeout = 10";
 
 pub(super) async fn connect(url: &str, max_connections: Option<u32>) -> Result<Connections> {
-    check_url::<MySqlConnectOptions>(url)?;
-    let mut options = options(url, max_connections.unwrap_or(MAX_CONNECTIONS));
+    let server = check_url::<MySqlConnectOptions>(url)?.disable_statement_logging();
+    let mut options = options(
+        "mysql://server.in.options",
+        max_connections.unwrap_or(MAX_CONNECTIONS),
+    );
+    options.map_sqlx_mysql_opts(move |_| server.clone());
     options.map_sqlx_mysql_pool_opts(|pool| {
         pool.after_connect(|connection, _| {
             Box::pin(async move { connection.execute(SESSION).await.map(drop) })

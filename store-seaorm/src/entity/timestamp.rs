@@ -45,9 +45,15 @@ impl TryGetable for Timestamp {
             return Self::from_micros(micros?.since_1970(), DbBackend::Postgres);
         }
         #[cfg(feature = "mysql")]
-        if row.try_as_mysql_row().is_some() {
-            let at = chrono::NaiveDateTime::try_get_by(row, index)?.and_utc();
-            return Ok(Self::new(at, DbBackend::MySql));
+        if let Some(mysql) = row.try_as_mysql_row() {
+            return match chrono::NaiveDateTime::try_get_by(row, index) {
+                Ok(at) => Ok(Self::new(at.and_utc(), DbBackend::MySql)),
+                // sqlx takes `0000-00-00` for NULL, and what has expired would never expire.
+                Err(TryGetError::Null(_)) if mysql::is_there(mysql, index) => {
+                    Self::from_micros(None, DbBackend::MySql)
+                }
+                Err(error) => Err(error),
+            };
         }
         Self::from_micros(Some(i64::try_get_by(row, index)?), DbBackend::Sqlite)
     }
@@ -92,6 +98,19 @@ impl ValueType for Timestamp {
 impl Nullable for Timestamp {
     fn null() -> Value {
         Value::ChronoDateTimeUtc(None)
+    }
+}
+
+#[cfg(feature = "mysql")]
+mod mysql {
+    use sea_orm::ColIdx;
+    use sea_orm::sqlx::Row as _;
+    use sea_orm::sqlx::mysql::MySqlRow;
+
+    /// Whether the column has bytes, whatever they mean.
+    pub(super) fn is_there(row: &MySqlRow, index: impl ColIdx) -> bool {
+        row.try_get_unchecked::<&[u8], _>(index.as_sqlx_mysql_index())
+            .is_ok()
     }
 }
 

@@ -9,6 +9,8 @@ pub(super) fn kind(number: u16) -> Kind {
         1205 | 1213 | 1020 => Kind::Refused,
         // too many connections; Galera: node not ready, error during commit
         1040 | 1047 | 1180 => Kind::Refused,
+        // MySQL: the client was idle for longer than the server keeps a connection
+        4031 => Kind::Closed,
         // server shutdown in progress; MariaDB: connection was killed
         1053 | 1927 => Kind::Lost,
         1062 => Kind::Duplicate,

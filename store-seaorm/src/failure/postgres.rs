@@ -1,13 +1,19 @@
 //! PostgreSQL's SQLSTATEs: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 
+use std::fmt;
+
+use sea_orm::SqlxPostgresError;
+
 use super::Kind;
 
 pub(super) fn kind(sqlstate: &str) -> Kind {
     match sqlstate {
         // serialization_failure, deadlock_detected, lock_not_available
         "40001" | "40P01" | "55P03" => Kind::Refused,
-        // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections
-        "57P01" | "57P02" | "57P03" | "53300" => Kind::Refused,
+        // cannot_connect_now, too_many_connections
+        "57P03" | "53300" => Kind::Refused,
+        // admin_shutdown, crash_shutdown, idle_session_timeout, idle_in_transaction_session_timeout
+        "57P01" | "57P02" | "57P05" | "25P03" => Kind::Closed,
         // statement_completion_unknown
         "40003" => Kind::Lost,
         "23505" => Kind::Duplicate,
@@ -18,3 +24,29 @@ pub(super) fn kind(sqlstate: &str) -> Kind {
         _ => Kind::Other,
     }
 }
+
+/// What PostgreSQL said, without the detail, in which it quotes the row that it refused: the key and
+/// the ticket.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    sqlstate: String,
+    message: String,
+}
+
+impl Refusal {
+    /// For an error that has a detail.
+    pub(super) fn in_place_of(error: &SqlxPostgresError) -> Option<Self> {
+        error.detail().map(|_| Self {
+            sqlstate: error.code().to_owned(),
+            message: error.message().to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.sqlstate)
+    }
+}
+
+impl std::error::Error for Refusal {}

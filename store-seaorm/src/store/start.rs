@@ -7,6 +7,7 @@ use store_core::{Error, StartPolicy, SubjectId, UserSession, UserSessionsFilter,
 use super::create::insert;
 use super::end::{end, sort_by_age};
 use super::{Inner, filter_values, key_values, one_row, rows};
+use crate::dialect::Dialect;
 use crate::entity::Text;
 use crate::failure::Failure;
 use crate::locks::Lock;
@@ -101,11 +102,15 @@ impl Inner {
         }
         let mut ended = Vec::with_capacity(excess);
         for oldest in others.iter().take(excess) {
-            let user_key: Text = row::column(oldest, "user_key")?;
-            let values = vec![
-                dialect.text(partition.as_str()),
-                dialect.text(user_key.as_str()),
-            ];
+            // As it is stored: a row that is no session must make room as well.
+            let row = match dialect {
+                Dialect::Sqlite => row::column::<i64>(oldest, "rowid")?.into(),
+                Dialect::MySql | Dialect::MariaDb => {
+                    row::column::<Vec<u8>>(oldest, "user_key")?.into()
+                }
+                Dialect::Postgres => row::column::<Text>(oldest, "user_key")?.into(),
+            };
+            let values = vec![dialect.text(partition.as_str()), row];
             ended.extend(end(db, statements, &statements.end_key, values).await?);
         }
         Ok(ended)
