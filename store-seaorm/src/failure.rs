@@ -36,7 +36,8 @@ pub(crate) enum Kind {
     Closed,
     /// The connection broke. Whether the statement took effect is not known.
     Lost,
-    /// No connection was to be had in time. Waiting once more would only make the queue longer.
+    /// The time that there was is used up: for a connection, or for the statement. Waiting once
+    /// more would only make the queue longer.
     Exhausted,
     /// A unique index has the key already.
     Duplicate,

@@ -6,13 +6,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::DatabaseConnection;
 use store_core::{
     Clock, ManualClock, PageRequest, PartitionKey, Result, StartPolicy, UserSession,
     UserSessionDirectory, UserSessionStore, UserSessionUpdate,
 };
 use store_seaorm::SeaOrmUserSessionStore;
+use tokio::time::{Instant, sleep};
 
-use crate::sessions::{LIFETIME, manual_clock, of_alice, partition, session, session_id, user_key};
+use crate::sessions::{
+    LIFETIME, manual_clock, of_alice, partition, rows, session, session_id, user_key,
+};
 
 /// An operation, and what it does to the rows of a partition of its own.
 #[derive(Clone, Copy, Debug)]
@@ -330,5 +334,50 @@ impl Place {
             assert!(store.rotate_user_key(&key, &new, update).await?);
             Ok(())
         })
+    }
+}
+
+/// A call of an operation that may have been cut off.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The operation.
+    pub transition: &'static Transition,
+    /// Where it was called.
+    pub place: Place,
+    /// Whether it has answered that it is done.
+    pub completed: bool,
+}
+
+/// Checks that each attempt has happened as a whole or not at all, and as a whole if it was
+/// completed.
+///
+/// # Panics
+/// Where one has not.
+pub async fn check_attempts(db: &DatabaseConnection, attempts: Vec<Attempt>) {
+    let all = rows(db).await;
+    for Attempt {
+        transition,
+        place,
+        completed,
+    } in attempts
+    {
+        let its_own = |row: &&UserSession| row.key.partition_key == place.partition;
+        let rows: Vec<_> = all.iter().filter(its_own).cloned().collect();
+        let after = transition.after(&place);
+        let is_whole = rows == after || (!completed && rows == transition.before(&place));
+        assert!(is_whole, "{place:?}: between before and after: {rows:#?}");
+    }
+}
+
+/// Waits until no row has changed for so long: what was cut off may still run to its end.
+pub async fn settle(db: &DatabaseConnection, quiet: Duration) {
+    let mut last = rows(db).await;
+    let mut since = Instant::now();
+    while since.elapsed() < quiet {
+        sleep(quiet / 15).await;
+        let now = rows(db).await;
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
     }
 }

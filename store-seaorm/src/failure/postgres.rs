@@ -14,6 +14,8 @@ pub(super) fn kind(sqlstate: &str) -> Kind {
         "57P03" | "53300" => Kind::Refused,
         // admin_shutdown, crash_shutdown, idle_session_timeout, idle_in_transaction_session_timeout
         "57P01" | "57P02" | "57P05" | "25P03" => Kind::Closed,
+        // query_canceled, which a statement's time-out is: another try would wait as long
+        "57014" => Kind::Exhausted,
         // statement_completion_unknown
         "40003" => Kind::Lost,
         "23505" => Kind::Duplicate,

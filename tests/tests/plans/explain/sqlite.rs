@@ -1,7 +1,7 @@
 //! SQLite: `EXPLAIN QUERY PLAN` tells of a `SCAN` where it reads everything and of a `SEARCH` where
 //! it follows an index, with the columns that lead it.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait, Value};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, Value};
 
 use super::Verdict;
 
