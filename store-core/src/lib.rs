@@ -46,6 +46,7 @@
 #[cfg(feature = "contract")]
 pub mod contract;
 
+mod cleanup_lease;
 mod clock;
 mod error;
 mod filter;
@@ -59,6 +60,7 @@ mod store;
 mod ticket;
 mod timestamp;
 
+pub use cleanup_lease::{CleanupLease, CleanupLeaseGuard};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{BoxError, Error, Result};
 pub use filter::{EmptyFilter, UserSessionsFilter};

@@ -32,6 +32,7 @@ mod builder;
 mod connect;
 mod dialect;
 mod failure;
+mod lease;
 mod locks;
 mod names;
 mod retry;

@@ -57,7 +57,7 @@ use crate::statements::{Sql, Statements};
 ///   all the same, and reports it by `tracing` instead of handing it back.
 #[derive(Clone)]
 pub struct SeaOrmUserSessionStore {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl SeaOrmUserSessionStore {
@@ -196,7 +196,7 @@ impl Inner {
         floor_to_micros(self.clock.now())
     }
 
-    async fn statements(&self) -> Result<&Statements, Failure> {
+    pub(crate) async fn statements(&self) -> Result<&Statements, Failure> {
         match &self.statements {
             Ok(StatementsOf::One(statements)) => Ok(statements),
             Ok(StatementsOf::MySqlOrMariaDb {
