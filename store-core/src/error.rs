@@ -58,11 +58,10 @@ pub enum Error {
     NotMigrated,
 
     /// The URL, the schema's or the table's name cannot be used.
-    #[error("the store's configuration is wrong: {what}")]
-    Configuration {
-        /// What is wrong. Never shows the URL, which may hold a password.
-        what: Cow<'static, str>,
-    },
+    ///
+    /// Says what is wrong, without the URL, which may hold a password.
+    #[error("the store's configuration is wrong: {0}")]
+    Configuration(Cow<'static, str>),
 
     /// The database was not to be had: no connection, a time-out, a deadlock, a serialization
     /// failure. Worth another try; **it does not say that nothing happened.**
@@ -112,6 +111,6 @@ impl Error {
 
     /// An [`Error::Configuration`] that says what is wrong.
     pub fn configuration(what: impl Into<Cow<'static, str>>) -> Self {
-        Self::Configuration { what: what.into() }
+        Self::Configuration(what.into())
     }
 }

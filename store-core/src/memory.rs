@@ -153,7 +153,7 @@ impl UserSessionStore for InMemoryUserSessionStore {
                 .cloned()
                 .collect()
         });
-        sort_by_age(&mut found);
+        found.sort_by(UserSession::by_age);
         Ok(found)
     }
 
@@ -198,7 +198,7 @@ impl UserSessionStore for InMemoryUserSessionStore {
             }
             let mut ended = partition.remove_all(ended);
             partition.insert(session);
-            sort_by_age(&mut ended);
+            ended.sort_by(UserSession::by_age);
             Ok(ended)
         })
     }
@@ -272,7 +272,7 @@ impl UserSessionStore for InMemoryUserSessionStore {
                 .collect();
             partition.remove_all(keys)
         });
-        sort_by_age(&mut ended);
+        ended.sort_by(UserSession::by_age);
         Ok(ended)
     }
 }
@@ -350,10 +350,4 @@ impl UserSessionDirectory for InMemoryUserSessionStore {
         });
         Ok(count as u64)
     }
-}
-
-fn sort_by_age(sessions: &mut [UserSession]) {
-    sessions.sort_by(|one, other| {
-        (one.created, &one.key.user_key).cmp(&(other.created, &other.key.user_key))
-    });
 }

@@ -1,5 +1,7 @@
 //! A session, its key, and a change to it.
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, Utc};
 
 use crate::{Error, PartitionKey, Result, SessionId, SubjectId, Ticket, UserKey, stored_timestamp};
@@ -107,6 +109,12 @@ impl UserSession {
     /// Whether it has expired: `expires == now` has.
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// The order in which sessions are handed out: by (`created`, `user_key`), keys by their bytes.
+    pub fn by_age(&self, other: &Self) -> Ordering {
+        let place = (self.created, &self.key.user_key);
+        place.cmp(&(other.created, &other.key.user_key))
     }
 
     /// The session as a store keeps it when it creates it: timestamps in microseconds, version 0.

@@ -144,7 +144,7 @@ pub trait UserSessionStore: Debug + Send + Sync + 'static {
     ///
     /// Provided by a query and a deletion of each. That leaves expired rows to the cleanup, may miss
     /// a session that is started or rotated meanwhile, and is not one transaction: dropped half-way,
-    /// it has ended some. A store does better.
+    /// it has ended some. The contract asks for more than that, so a store does better.
     async fn end_user_sessions(
         &self,
         partition: &PartitionKey,
@@ -178,7 +178,7 @@ pub trait UserSessionStoreCleanup: Debug + Send + Sync + 'static {
 
     /// Removes one batch of expired sessions and hands it back: at most `limit`, which is clamped
     /// to [`MAX_LIMIT`](crate::MAX_LIMIT). It may be fewer; only an empty batch means that there
-    /// are no more.
+    /// are no more. It holds the batch's tickets: of large ones, ask for few.
     async fn end_expired_sessions(&self, limit: NonZeroU32) -> Result<Vec<UserSession>>;
 }
 

@@ -44,8 +44,8 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The schema of the table: on MySQL and MariaDB a database, on SQLite an attached one. Default:
-    /// the connection's own.
+    /// The schema of the table: on MySQL and MariaDB a database, on SQLite one that the host has
+    /// attached to every connection of its own pool. Default: the connection's own.
     ///
     /// A name is a letter or `_`, then letters, digits and `_`, at most 63 bytes.
     #[must_use]
@@ -91,11 +91,12 @@ impl Builder {
     }
 
     /// Connects to a database of its own choosing, tuned for it: no ping before each statement, no
-    /// logging of statements, 10 seconds at most to wait for a connection; SQLite files in WAL mode
-    /// with full durability and one writer.
+    /// logging of statements, 10 seconds at most to wait for a connection or a lock; SQLite files in
+    /// WAL mode with full durability and one writer.
     ///
     /// # Errors
-    /// As [`SeaOrmUserSessionStore::connect`].
+    /// As [`SeaOrmUserSessionStore::connect`]; [`Error::Configuration`](store_core::Error) also for
+    /// no connections at all.
     pub async fn connect(self, url: &str) -> Result<SeaOrmUserSessionStore> {
         let connect::Connections { reads, writes } =
             connect::connect(url, self.max_connections).await?;

@@ -31,6 +31,9 @@ impl Connections {
 }
 
 pub(crate) async fn connect(url: &str, max_connections: Option<u32>) -> Result<Connections> {
+    if max_connections == Some(0) {
+        return Err(Error::configuration("`max_connections` is 0"));
+    }
     match url.split(':').next().unwrap_or_default() {
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => postgres::connect(url, max_connections).await,

@@ -24,6 +24,22 @@ impl Dialect {
         }
     }
 
+    /// Whether a single statement that writes excludes all others, so that it needs no lock.
+    pub(crate) fn has_one_writer(self) -> bool {
+        match self {
+            Self::Sqlite => true,
+            Self::Postgres | Self::MySql | Self::MariaDb => false,
+        }
+    }
+
+    /// Whether it has `DELETE … RETURNING`.
+    pub(crate) fn hands_back_what_it_removes(self) -> bool {
+        match self {
+            Self::Postgres | Self::MariaDb | Self::Sqlite => true,
+            Self::MySql => false,
+        }
+    }
+
     /// A key: text, but on MySQL and MariaDB bytes, whose comparison no collation bends.
     pub(crate) fn text(self, text: &str) -> Value {
         match self {

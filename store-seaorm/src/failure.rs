@@ -28,8 +28,8 @@ pub(crate) enum Failure {
 /// What is known after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The server undid the statement and the transaction: deadlock, serialization failure,
-    /// refusal. Repeating is safe.
+    /// The server undid the statement: deadlock, serialization failure, refusal. Repeating is safe,
+    /// once the transaction, if there is one, has been rolled back.
     Refused,
     /// The server ended the connection, and with it what was not committed. Repeating is safe, on
     /// another connection.
@@ -42,6 +42,10 @@ pub(crate) enum Kind {
     /// A unique index has the key already.
     Duplicate,
     /// The table, the schema or a column is not there.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        expect(dead_code, reason = "SQLite has no code of its own for it")
+    )]
     NotMigrated,
     /// SQLite's code for every error in a statement, a missing table among them.
     SqliteGeneric,
@@ -127,6 +131,13 @@ fn kind(error: &DbErr) -> Kind {
     match error {
         DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) => {
             Kind::Exhausted
+        }
+        #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+        // No TLS where the server asks for it, or a certificate that is not trusted: for a person.
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+            if matches!(&**error, sea_orm::SqlxError::Tls(_)) =>
+        {
+            Kind::Other
         }
         #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
         DbErr::Conn(RuntimeErr::SqlxError(error)) => match kind_of_sqlx(error) {

@@ -17,15 +17,25 @@ impl CleanupLease for SeaOrmUserSessionStore {
         let names = &self.inner.statements().await?.names;
         #[cfg(feature = "postgres")]
         if let sea_orm::DatabaseConnectionType::SqlxPostgresPoolConnection(_) = db.inner {
-            return server::postgres(db.get_postgres_connection_pool(), names).await;
+            return in_time(server::postgres(db.get_postgres_connection_pool(), names)).await;
         }
         #[cfg(feature = "mysql")]
         if let sea_orm::DatabaseConnectionType::SqlxMySqlPoolConnection(_) = db.inner {
-            return server::mysql(db.get_mysql_connection_pool(), names).await;
+            return in_time(server::mysql(db.get_mysql_connection_pool(), names)).await;
         }
-        tracing::trace!(?db, ?names, "no server to ask for a lease");
+        #[cfg(not(any(feature = "postgres", feature = "mysql")))]
+        let _ = (db, names);
         Ok(Some(Box::new(Always)))
     }
+}
+
+/// The pool's time-outs do not hold for a connection beside it.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+async fn in_time<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(10);
+    tokio::time::timeout(LONGEST, answer)
+        .await
+        .map_err(store_core::Error::unavailable)?
 }
 
 /// The lease of a database that has no server.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::failure::{Failure, Kind};
 
 /// What an attempt does to the database.
@@ -16,6 +18,8 @@ pub(crate) enum Attempt {
 const MAX_ATTEMPTS: u32 = 10;
 /// A server that restarts leaves a pool full of broken connections, and an attempt takes out one.
 const MAX_BROKEN_CONNECTIONS: u32 = 100;
+/// An attempt may itself have waited long for a lock; then another would keep others waiting too.
+const LONGEST: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -44,6 +48,7 @@ pub(crate) use retrying;
 #[derive(Debug)]
 pub(crate) struct Retries {
     what: Attempt,
+    since: Instant,
     refused: u32,
     broken_connections: u32,
 }
@@ -52,6 +57,7 @@ impl Retries {
     pub(crate) fn of(what: Attempt) -> Self {
         Self {
             what,
+            since: Instant::now(),
             refused: 0,
             broken_connections: 0,
         }
@@ -76,7 +82,7 @@ impl Retries {
             }
             _ => return false,
         };
-        if failures == most {
+        if failures == most || self.since.elapsed() >= LONGEST {
             return false;
         }
         tracing::debug!(failures, ?pause, ?kind, "trying again");
@@ -129,6 +135,18 @@ mod tests {
             attempts_until_given_up(Attempt::Read, lost).await,
             MAX_BROKEN_CONNECTIONS
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn long_attempts_are_few() {
+        let mut attempts = 0;
+        let answer: Result<(), Failure> = retrying!(Attempt::Write, async {
+            attempts += 1;
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            Err(Failure::Overtaken)
+        });
+        assert!(answer.is_err());
+        assert_eq!(attempts, 2);
     }
 
     #[test]

@@ -44,9 +44,9 @@ impl ByFilter {
 #[derive(Debug)]
 pub(crate) struct Batch {
     /// Passes over rows that another transaction holds, where the database can.
-    pub(crate) skipping: Sql,
-    /// Waits for them.
-    pub(crate) waiting: Sql,
+    pub(crate) first: Sql,
+    /// Waits for them, where the first one does not.
+    pub(crate) waiting: Option<Sql>,
 }
 
 #[derive(Debug)]
@@ -161,7 +161,7 @@ impl Statements {
                 "end",
                 match dialect {
                     Dialect::Sqlite => "partition_key = ? AND rowid = ?",
-                    _ => HAS_KEY,
+                    Dialect::Postgres | Dialect::MySql | Dialect::MariaDb => HAS_KEY,
                 },
             ),
             end_expired_with_key: w.end(
@@ -224,7 +224,7 @@ impl Writer {
     fn sql(&mut self, name: &'static str, text: String) -> Sql {
         let text = match self.dialect {
             Dialect::Postgres => numbered(&text),
-            _ => text,
+            Dialect::MySql | Dialect::MariaDb | Dialect::Sqlite => text,
         };
         self.catalog.push((name, text.clone()));
         Sql(text)
@@ -247,9 +247,10 @@ impl Writer {
     /// Removes rows and hands them back, except on MySQL, which cannot do that at once: there it
     /// locks and reads them, and `delete_keys` follows.
     fn end(&mut self, name: &'static str, condition: &str) -> Sql {
-        match self.dialect {
-            Dialect::MySql => self.select(name, COLUMNS, &format!("{condition} FOR UPDATE")),
-            _ => self.delete(name, &format!("{condition} RETURNING {COLUMNS}")),
+        if self.dialect.hands_back_what_it_removes() {
+            self.delete(name, &format!("{condition} RETURNING {COLUMNS}"))
+        } else {
+            self.select(name, COLUMNS, &format!("{condition} FOR UPDATE"))
         }
     }
 
@@ -339,7 +340,7 @@ impl Writer {
         // On SQLite a key that is no text cannot be bound as it is stored.
         let (columns, for_update) = match self.dialect {
             Dialect::Sqlite => ("rowid", ""),
-            _ => ("user_key", " FOR UPDATE"),
+            Dialect::Postgres | Dialect::MySql | Dialect::MariaDb => ("user_key", " FOR UPDATE"),
         };
         let condition = format!(
             "partition_key = ? AND subject_id = ? AND {IS_LIVE} \
@@ -348,7 +349,7 @@ impl Writer {
         self.select("live of subject", columns, &condition)
     }
 
-    fn expired(&mut self, [skipping, waiting]: [&'static str; 2], hand_back: bool) -> Batch {
+    fn expired(&mut self, [first, waiting]: [&'static str; 2], hand_back: bool) -> Batch {
         let table = &self.table;
         let returning = if hand_back {
             format!(" RETURNING {COLUMNS}")
@@ -372,10 +373,10 @@ impl Writer {
                 format!("DELETE FROM {table} {chosen}{returning}")
             }
         };
-        let (skipping_text, waiting_text) = (text(" SKIP LOCKED"), text(""));
+        let (first_text, waiting_text) = (text(" SKIP LOCKED"), text(""));
         Batch {
-            skipping: self.sql(skipping, skipping_text),
-            waiting: self.sql(waiting, waiting_text),
+            waiting: (first_text != waiting_text).then(|| self.sql(waiting, waiting_text)),
+            first: self.sql(first, first_text),
         }
     }
 

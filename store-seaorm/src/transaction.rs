@@ -4,7 +4,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, IsolationLevel, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
-use store_core::Error;
+use store_core::{Error, PartitionKey, SessionId, SubjectId};
 
 use crate::dialect::Dialect;
 use crate::failure::Failure;
@@ -28,7 +28,7 @@ impl Inner {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                 ..TransactionOptions::default()
             },
-            _ => TransactionOptions {
+            Dialect::Postgres | Dialect::MySql | Dialect::MariaDb => TransactionOptions {
                 isolation_level: Some(IsolationLevel::ReadCommitted),
                 ..TransactionOptions::default()
             },
@@ -54,6 +54,18 @@ pub(crate) struct Locks(pub(crate) Option<Lock>, pub(crate) Option<Lock>);
 
 impl Locks {
     pub(crate) const NONE: Self = Self(None, None);
+
+    /// What starts and the operations by filter lock.
+    pub(crate) fn of(
+        partition: &PartitionKey,
+        session_id: Option<&SessionId>,
+        subject_id: Option<&SubjectId>,
+    ) -> Self {
+        Self(
+            session_id.map(|id| Lock::session_id(partition, id)),
+            subject_id.map(|id| Lock::subject(partition, id)),
+        )
+    }
 }
 
 async fn lock<C: ConnectionTrait>(

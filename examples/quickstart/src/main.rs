@@ -1,8 +1,9 @@
 //! A day in the life of a session store: `cargo run -p quickstart [URL]`.
 //!
 //! The URL is of an SQLite file, `quickstart.db` here, unless another is given:
-//! `postgres://…`, `mysql://…` (MariaDB too) or `sqlite://…`. The sessions are in a partition of
-//! their own and are gone at the end; the table stays.
+//! `postgres://…`, `mysql://…` (MariaDB too) or `sqlite://…`. The sessions are in a table of their
+//! own, `quickstart_sessions`, so that nobody else's are touched; at the end they are gone, and the
+//! table stays.
 
 mod cookie;
 mod say;
@@ -16,11 +17,13 @@ use store_core::{
     UserSessionDirectory, UserSessionKey, UserSessionStore, UserSessionStoreCleanup,
     UserSessionsFilter,
 };
+use store_migration::Migrator;
 use store_seaorm::SeaOrmUserSessionStore;
 
 use crate::cookie::Cookie;
 use crate::say::{row, step};
 
+const TABLE: &str = "quickstart_sessions";
 const URL: &str = "sqlite://quickstart.db?mode=rwc";
 
 #[tokio::main]
@@ -32,8 +35,11 @@ async fn main() -> anyhow::Result<()> {
         "Connect, and run the migrations",
         "safe in every process at once",
     );
-    let store = SeaOrmUserSessionStore::connect(url).await?;
-    store_migration::up(store.connection()).await?;
+    let store = SeaOrmUserSessionStore::builder()
+        .table(TABLE)
+        .connect(url)
+        .await?;
+    Migrator::new().table(TABLE).up(store.connection()).await?;
     let scheme = url.split(':').next().unwrap_or_default();
     row(
         "database",
@@ -47,6 +53,11 @@ async fn main() -> anyhow::Result<()> {
     let front_end = PartitionKey::try_from("quickstart")?;
     let alice = SubjectId::try_from("alice")?;
     let bob = SubjectId::try_from("bob")?;
+    // What an earlier run may have left when it was interrupted.
+    for subject in [&alice, &bob] {
+        let all = UserSessionsFilter::for_subject(subject.clone());
+        store.delete_user_sessions(&front_end, &all).await?;
+    }
 
     step(
         "Alice signs in on her laptop and her phone, Bob on his",

@@ -9,8 +9,8 @@
 //! ```
 //! # use std::sync::Arc;
 //! # use store_core::{InMemoryUserSessionStore, ManualClock};
-//! async fn store(clock: Arc<ManualClock>) -> Arc<InMemoryUserSessionStore> {
-//!     Arc::new(InMemoryUserSessionStore::with_clock(clock))
+//! async fn store(clock: Arc<ManualClock>) -> InMemoryUserSessionStore {
+//!     InMemoryUserSessionStore::with_clock(clock)
 //! }
 //!
 //! store_core::user_session_store_contract!(store);
@@ -57,10 +57,11 @@ mod sample;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::ManualClock;
+use crate::{ManualClock, UserSessionStore};
 
-/// What a factory answers with: a pointer to a store, or none where the store's database is not to
-/// be had. The factory has said so then, and the test ends.
+/// What a factory answers with: a store, in an `Arc` or a `Box` or as it is; or an `Option` of a
+/// pointer to one, which is none where the store's database is not to be had. The factory has said
+/// so then, and the test ends.
 ///
 /// The pointer may be of any type that leads to the store, so it can own what has to be cleared
 /// away when the test is over.
@@ -80,19 +81,11 @@ impl<T: Deref> Provided for Option<T> {
     }
 }
 
-impl<T: ?Sized> Provided for Arc<T> {
-    type Store = Self;
+impl<T: UserSessionStore> Provided for T {
+    type Store = Box<T>;
 
-    fn provided(self) -> Option<Self> {
-        Some(self)
-    }
-}
-
-impl<T: ?Sized> Provided for Box<T> {
-    type Store = Self;
-
-    fn provided(self) -> Option<Self> {
-        Some(self)
+    fn provided(self) -> Option<Box<T>> {
+        Some(Box::new(self))
     }
 }
 

@@ -42,11 +42,13 @@ fn tuned(url: &str, max_connections: u32) -> ConnectOptions {
     options
 }
 
-/// As sqlx reads the URL.
+/// As sqlx reads the URL. A file without a name is a temporary one, which goes with its connection
+/// as well.
 fn is_in_memory(url: &str) -> bool {
     let (file, parameters) = url.split_once('?').unwrap_or((url, ""));
     let file = file.trim_start_matches("sqlite:").trim_start_matches("//");
-    file == ":memory:"
+    file.is_empty()
+        || file == ":memory:"
         || parameters
             .split('&')
             .any(|parameter| parameter == "mode=memory")
@@ -59,6 +61,8 @@ mod tests {
     #[test]
     fn databases_in_memory_are_known_by_their_url() {
         for url in [
+            "sqlite:",
+            "sqlite://",
             "sqlite::memory:",
             "sqlite://:memory:",
             "sqlite://x?cache=shared&mode=memory",

@@ -47,15 +47,14 @@ impl Inner {
         let statements = self.statements().await?;
         let values = batch_values(statements, as_of, BATCH);
         let batch = &statements.delete_expired;
-        match self
-            .delete_in_batch(statements, &batch.skipping, values.clone())
-            .await?
-        {
-            0 => {
-                self.delete_in_batch(statements, &batch.waiting, values)
-                    .await
+        let deleted = self
+            .delete_in_batch(statements, &batch.first, values.clone())
+            .await?;
+        match &batch.waiting {
+            Some(waiting) if deleted == 0 => {
+                self.delete_in_batch(statements, waiting, values).await
             }
-            deleted => Ok(deleted),
+            _ => Ok(deleted),
         }
     }
 
@@ -87,11 +86,11 @@ impl Inner {
         let batch = &statements.end_expired;
         loop {
             let mut removed = self
-                .end_in_batch(statements, &batch.skipping, values.clone())
+                .end_in_batch(statements, &batch.first, values.clone())
                 .await?;
-            if removed.is_empty() {
+            if let (true, Some(waiting)) = (removed.is_empty(), &batch.waiting) {
                 removed = self
-                    .end_in_batch(statements, &batch.waiting, values.clone())
+                    .end_in_batch(statements, waiting, values.clone())
                     .await?;
             }
             let ended = sessions(&removed);

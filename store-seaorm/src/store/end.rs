@@ -4,9 +4,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 use store_core::{PartitionKey, UserSession, UserSessionKey, UserSessionsFilter};
 
 use super::{Inner, execute, filter_values, key_values, rows};
-use crate::dialect::Dialect;
 use crate::failure::Failure;
-use crate::locks::Lock;
 use crate::row;
 use crate::statements::{KEYS_AT_ONCE, Sql, Statements};
 use crate::transaction::Locks;
@@ -26,7 +24,7 @@ impl Inner {
         let statements = self.statements().await?;
         let sql = statements.delete_matching.of(filter);
         let values = filter_values(statements, partition, filter);
-        if statements.dialect == Dialect::Sqlite {
+        if statements.dialect.has_one_writer() {
             return execute(&self.writes, statements, sql, values).await;
         }
         let locks = locks_of(partition, filter);
@@ -44,7 +42,7 @@ impl Inner {
         let statements = self.statements().await?;
         let sql = statements.end_matching.of(filter);
         let values = filter_values(statements, partition, filter);
-        let mut ended = if statements.dialect == Dialect::Sqlite {
+        let mut ended = if statements.dialect.has_one_writer() {
             end(&self.writes, statements, sql, values).await?
         } else {
             let locks = locks_of(partition, filter);
@@ -53,19 +51,14 @@ impl Inner {
             transaction.commit().await?;
             ended
         };
-        sort_by_age(&mut ended);
+        ended.sort_by(UserSession::by_age);
         Ok(ended)
     }
 }
 
 /// What a start with the filter's session id or subject locks too.
 fn locks_of(partition: &PartitionKey, filter: &UserSessionsFilter) -> Locks {
-    Locks(
-        filter
-            .session_id()
-            .map(|id| Lock::session_id(partition, id)),
-        filter.subject_id().map(|id| Lock::subject(partition, id)),
-    )
+    Locks::of(partition, filter.session_id(), filter.subject_id())
 }
 
 /// Removes rows by one of the statements that [`Statements`] has for ending, and hands them back as
@@ -87,7 +80,7 @@ pub(super) async fn remove<C: ConnectionTrait>(
     values: Vec<Value>,
 ) -> Result<Vec<QueryResult>, Failure> {
     let rows = rows(db, statements, sql, values).await?;
-    if statements.dialect == Dialect::MySql {
+    if !statements.dialect.hands_back_what_it_removes() {
         delete_rows(db, statements, &rows).await?;
     }
     Ok(rows)
@@ -123,10 +116,4 @@ async fn delete_rows<C: ConnectionTrait>(
         execute(db, statements, &statements.delete_keys, values).await?;
     }
     Ok(())
-}
-
-pub(super) fn sort_by_age(sessions: &mut [UserSession]) {
-    sessions.sort_by(|one, other| {
-        (one.created, &one.key.user_key).cmp(&(other.created, &other.key.user_key))
-    });
 }

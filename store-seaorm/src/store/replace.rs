@@ -122,16 +122,10 @@ impl Inner {
         let Some(owner) = self.owner(statements, key).await? else {
             return Ok(false);
         };
-        let partition = &key.partition_key;
-        let locks = Locks(
-            owner
-                .session_id
-                .as_ref()
-                .map(|id| Lock::session_id(partition, id)),
-            owner
-                .subject_id
-                .as_ref()
-                .map(|id| Lock::subject(partition, id)),
+        let locks = Locks::of(
+            &key.partition_key,
+            owner.session_id.as_ref(),
+            owner.subject_id.as_ref(),
         );
         let replacement = Replacement {
             owner: Some(&owner),

@@ -5,12 +5,11 @@ use sea_orm::ConnectionTrait;
 use store_core::{Error, StartPolicy, SubjectId, UserSession, UserSessionsFilter, WhenFull};
 
 use super::create::insert;
-use super::end::{end, sort_by_age};
+use super::end::end;
 use super::{Inner, filter_values, key_values, one_row, rows};
 use crate::dialect::Dialect;
 use crate::entity::Text;
 use crate::failure::Failure;
-use crate::locks::Lock;
 use crate::row;
 use crate::statements::Statements;
 use crate::transaction::Locks;
@@ -25,15 +24,10 @@ impl Inner {
     ) -> Result<Vec<UserSession>, Failure> {
         let statements = self.statements().await?;
         let partition = &session.key.partition_key;
-        let locks = Locks(
-            session
-                .session_id
-                .as_ref()
-                .map(|id| Lock::session_id(partition, id)),
-            session
-                .subject_id
-                .as_ref()
-                .map(|id| Lock::subject(partition, id)),
+        let locks = Locks::of(
+            partition,
+            session.session_id.as_ref(),
+            session.subject_id.as_ref(),
         );
         let transaction = self.begin(statements, locks).await?;
         let mut ended = Vec::new();
@@ -74,7 +68,7 @@ impl Inner {
             }
         }
         transaction.commit().await?;
-        sort_by_age(&mut ended);
+        ended.sort_by(UserSession::by_age);
         Ok(ended)
     }
 
