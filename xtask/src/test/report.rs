@@ -50,7 +50,7 @@ impl Report {
             })
             .collect();
         rows.push(Row {
-            name: "no database",
+            name: "memory or none",
             version: String::new(),
             origin: String::new(),
             counts: Counts::of(outcomes.on(None)),
