@@ -1,16 +1,16 @@
 //! The runs of cargo that run the tests.
 
 use std::{
-    env,
     fs::{self, File},
     io::{self, BufRead, BufReader},
     path::PathBuf,
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use anyhow::{Context, ensure};
 
 use super::{databases::Databases, outcomes::Outcomes};
+use crate::cargo::cargo;
 
 /// What runs the tests.
 #[derive(Clone, Copy, Debug)]
@@ -127,17 +127,4 @@ fn target_directory() -> anyhow::Result<PathBuf> {
         .as_str()
         .context("cargo names no directory")?;
     Ok(directory.into())
-}
-
-/// The cargo that runs this, without what it says about this package: build scripts that look at it
-/// would take it for theirs, and build all that depends on them anew.
-fn cargo() -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    for (variable, _) in env::vars_os() {
-        let name = variable.to_string_lossy();
-        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
-            cargo.env_remove(&variable);
-        }
-    }
-    cargo
 }

@@ -1,0 +1,211 @@
+//! The report.
+
+use std::fmt::Write as _;
+
+use super::{chart_of_cleanup, chart_of_ratios, chart_of_sizes, table};
+use crate::durability::is_durable;
+use crate::results::{Cell, Comparison, Profile, Results};
+use crate::scale::results::{Scale, ScaleResults};
+
+const INTRODUCTION: &str = "\
+# Benchmark
+
+The same work done by this store, by its peers and by the bare drivers. `cargo xtask bench` makes \
+this report anew; `--help` says how to ask for less, or for more.
+
+**How to read it.** Only ratios and processor time hold; how many operations a machine does each \
+second is its own affair. A ratio is that of this store to a contender within one round, and the \
+median of the rounds is shown, with its quartiles. Contenders take turns within each round, on a \
+database each, filled with the same sessions; each round is a fixed number of operations; one round \
+more comes first and is thrown away. Every answer is checked, and after each round the table. CPU is \
+the processor time of the client process, which on SQLite is the database too.
+
+**What is compared.** The bare drivers run this store's own statements on its own table, bound and \
+decoded by hand, so the ratio to them is what the way through the store costs. The peers run what \
+they are made for, on tables that they make themselves, with one index; what stands for an operation \
+is written down below. All have as many connections, unencrypted, on the same durability.
+";
+
+/// Of all that has been measured so far.
+pub(super) fn of(results: &Results, scale: &ScaleResults) -> String {
+    let mut text = INTRODUCTION.to_owned();
+    for (database, comparison) in &results.databases {
+        of_comparison(&mut text, database, comparison);
+    }
+    for (database, scale) in &scale.databases {
+        of_scale(&mut text, database, scale);
+    }
+    text
+}
+
+fn of_comparison(text: &mut String, database: &str, comparison: &Comparison) {
+    let Comparison {
+        version,
+        taken,
+        cores,
+        rows,
+        rounds,
+        connections,
+        ..
+    } = comparison;
+    let _ = write!(
+        text,
+        "\n## {database}\n\n{version}; {taken}; {cores} cores; {rows} rows, {rounds} rounds, \
+         {connections} connections each.{}\n\n{}\n",
+        if comparison.quick {
+            " A quick run."
+        } else {
+            ""
+        },
+        settings(&comparison.settings),
+    );
+    if !is_durable(&comparison.settings) {
+        let _ = writeln!(text, "\n**This server may lose what it has acknowledged.**");
+    }
+    let targets = table::target_rows(database, comparison);
+    if !targets.is_empty() {
+        let _ = writeln!(text, "\n### Targets\n");
+        let header = [
+            "operation",
+            "against",
+            "of",
+            "must",
+            "stretch",
+            "reached",
+            "",
+        ];
+        of_rows(text, &header, 3, targets);
+    }
+    if super::svg::ratios::of(database, comparison).is_some() {
+        let _ = writeln!(
+            text,
+            "\n![Throughput of this store, as a multiple of each contender's]({})",
+            chart_of_ratios(database)
+        );
+    }
+    let _ = writeln!(text, "\n### Measurements\n");
+    of_cells(text, &comparison.cells);
+    for line in &comparison.dropped_out {
+        let _ = writeln!(text, "\nLeft out: {line}.");
+    }
+    if !comparison.tickets.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n### The layer of tickets over the store\n\n`get` is `retrieve`, `create` is \
+             `store`, which is a start below; beside it the store alone does the same on the same \
+             table.\n"
+        );
+        of_cells(text, &comparison.tickets);
+    }
+    let _ = writeln!(text, "\n### Who takes part on {database}\n");
+    for contender in &comparison.contenders {
+        of_contender(text, contender);
+    }
+}
+
+fn of_cells(text: &mut String, cells: &[Cell]) {
+    let header = [
+        "operation",
+        "tasks",
+        "ticket",
+        "contender",
+        "each second",
+        "p50 µs",
+        "p99 µs",
+        "CPU µs",
+        "store ×",
+        "quartiles",
+        "CPU ×",
+    ];
+    let rows = cells.iter().flat_map(|cell| {
+        cell.entries.iter().map(|entry| {
+            let mut row = vec![
+                cell.operation.name().to_owned(),
+                cell.tasks.to_string(),
+                cell.ticket_len.to_string(),
+                entry.contender.clone(),
+            ];
+            row.extend(table::figures(cell, entry));
+            row
+        })
+    });
+    of_rows(text, &header, 4, rows);
+}
+
+fn of_contender(text: &mut String, contender: &Profile) {
+    let _ = writeln!(text, "- **{}**: {}.", contender.name, contender.what);
+    let calls = contender
+        .stands_for
+        .iter()
+        .map(|(operation, call)| format!("{}: {call}", operation.name()));
+    let _ = writeln!(text, "  {}.", calls.collect::<Vec<_>>().join(" · "));
+    let table = &contender.table;
+    let _ = writeln!(
+        text,
+        "  <details><summary>Its table, from the catalog</summary>\n\n  ```text"
+    );
+    for line in table
+        .columns
+        .iter()
+        .chain(&table.indexes)
+        .chain(&table.options)
+    {
+        let _ = writeln!(text, "  {line}");
+    }
+    let _ = writeln!(text, "  ```\n  </details>");
+}
+
+fn of_scale(text: &mut String, database: &str, scale: &Scale) {
+    let _ = write!(
+        text,
+        "\n## {database}: size\n\n{}; {}.\n\n{}\n",
+        scale.version,
+        scale.taken,
+        settings(&scale.settings)
+    );
+    if let Some(sizes) = &scale.sizes {
+        let _ = writeln!(
+            text,
+            "\n### Latency against size\n\n![Latency against the number of rows]({})\n\nRatios are \
+             to 100,000 rows, where that is one of the sizes.\n",
+            chart_of_sizes(database)
+        );
+        of_rows(text, &table::SIZE_COLUMNS, 1, table::size_rows(sizes));
+    }
+    if let Some(cleanup) = &scale.cleanup {
+        let _ = writeln!(
+            text,
+            "\n### A cleanup beside readers\n\n![Latency beside a cleanup]({})\n\n{}.\n",
+            chart_of_cleanup(database),
+            table::cleanup_in_words(cleanup)
+        );
+        of_rows(
+            text,
+            &table::CLEANUP_COLUMNS,
+            1,
+            table::cleanup_rows(cleanup),
+        );
+    }
+}
+
+fn settings(settings: &[(String, String)]) -> String {
+    let settings = settings
+        .iter()
+        .map(|(name, value)| format!("`{name} = {value}`"));
+    settings.collect::<Vec<_>>().join(", ")
+}
+
+/// A table whose columns are numbers from one of them on.
+fn of_rows<R: AsRef<[String]>>(
+    text: &mut String,
+    header: &[&str],
+    numbers_from: usize,
+    rows: impl IntoIterator<Item = R>,
+) {
+    let rule = (0..header.len()).map(|at| if at < numbers_from { "---" } else { "---:" });
+    let rule: Vec<_> = rule.collect();
+    let _ = writeln!(text, "| {} |\n|{}|", header.join(" | "), rule.join("|"));
+    for row in rows {
+        let _ = writeln!(text, "| {} |", row.as_ref().join(" | "));
+    }
+}

@@ -1,0 +1,62 @@
+//! What becomes of the results: a table on the terminal, JSON, charts, a report that shows them.
+//!
+//! Charts and report are made of the JSON beside them, so that runs on different databases and of
+//! different kinds add up.
+
+pub(crate) mod json;
+mod markdown;
+mod svg;
+pub(crate) mod table;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::results::Results;
+use crate::scale::results::ScaleResults;
+
+/// The file with the comparisons.
+pub(crate) const RESULTS: &str = "results.json";
+
+/// The file with what concerns size.
+pub(crate) const SCALE: &str = "scale.json";
+
+/// Makes the charts and the report from the JSON that is there.
+pub(crate) fn write(directory: &Path) -> Result<()> {
+    let results: Results = json::read(&directory.join(RESULTS))?;
+    let scale: ScaleResults = json::read(&directory.join(SCALE))?;
+    let write = |name: &str, text: String| {
+        let path = directory.join(name);
+        fs::write(&path, text).with_context(|| path.display().to_string())
+    };
+    for (database, comparison) in &results.databases {
+        if let Some(chart) = svg::ratios::of(database, comparison) {
+            write(&chart_of_ratios(database), chart)?;
+        }
+    }
+    for (database, scale) in &scale.databases {
+        if let Some(sizes) = &scale.sizes {
+            write(&chart_of_sizes(database), svg::sizes::of(database, sizes))?;
+        }
+        if let Some(cleanup) = &scale.cleanup {
+            write(
+                &chart_of_cleanup(database),
+                svg::cleanup::of(database, cleanup),
+            )?;
+        }
+    }
+    write("report.md", markdown::of(&results, &scale))
+}
+
+fn chart_of_ratios(database: &str) -> String {
+    format!("ratios-{database}.svg")
+}
+
+fn chart_of_sizes(database: &str) -> String {
+    format!("sizes-{database}.svg")
+}
+
+fn chart_of_cleanup(database: &str) -> String {
+    format!("cleanup-{database}.svg")
+}

@@ -1,0 +1,7 @@
+//! Charts.
+
+mod axis;
+mod canvas;
+pub(crate) mod cleanup;
+pub(crate) mod ratios;
+pub(crate) mod sizes;

@@ -1,0 +1,281 @@
+//! What the terminal shows.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, LineStyle, Table, presets};
+
+use crate::contenders::STORE;
+use crate::durability::is_durable;
+use crate::results::{Cell, Comparison, Entry, Measure};
+use crate::scale::results::{Cleanup, Latency, Sizes};
+use crate::targets::{self, Quantity};
+
+/// What is the same for all of a run.
+pub(crate) fn heading(database: &str, comparison: &Comparison) -> String {
+    let settings: Vec<_> = comparison
+        .settings
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect();
+    let warning = if is_durable(&comparison.settings) {
+        ""
+    } else {
+        "\nwarning: this server may lose what it has acknowledged"
+    };
+    format!(
+        "\n{database}: {}\n{}{warning}\n{} rows, {} connections each, {} rounds, {} cores",
+        comparison.version,
+        settings.join(", "),
+        comparison.rows,
+        comparison.connections,
+        comparison.rounds,
+        comparison.cores,
+    )
+}
+
+/// A table of all that was measured, and one of the targets.
+pub(crate) fn of(database: &str, comparison: &Comparison) -> String {
+    let mut text = measurements(&comparison.cells).to_string();
+    if !comparison.tickets.is_empty() {
+        let _ = write!(
+            text,
+            "\n\nThe layer of tickets over the store\n{}",
+            measurements(&comparison.tickets)
+        );
+    }
+    for line in &comparison.dropped_out {
+        let _ = write!(text, "\nleft out: {line}");
+    }
+    let targets = of_targets(database, comparison);
+    if !targets.is_empty() {
+        let _ = write!(text, "\n\nTargets\n{targets}");
+    }
+    text
+}
+
+fn measurements(cells: &[Cell]) -> Table {
+    let mut table = plain(&[
+        "operation",
+        "tasks",
+        "ticket",
+        "contender",
+        "each second",
+        "p50 µs",
+        "p99 µs",
+        "CPU µs",
+        "store ×",
+        "quartiles",
+        "CPU ×",
+    ]);
+    for cell in cells {
+        for (index, entry) in cell.entries.iter().enumerate() {
+            let once = |text: String| if index == 0 { text } else { String::new() };
+            let mut row = vec![
+                once(cell.operation.name().to_owned()),
+                once(cell.tasks.to_string()),
+                once(cell.ticket_len.to_string()),
+                entry.contender.clone(),
+            ];
+            row.extend(figures(cell, entry));
+            table.add_row(row);
+        }
+    }
+    for column in table.column_iter_mut().skip(4) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// What one contender did, and how much more the store did.
+pub(crate) fn figures(cell: &Cell, entry: &Entry) -> [String; 7] {
+    let median = |of: fn(&Measure) -> f64| {
+        entry
+            .spread(of)
+            .map_or_else(String::new, |spread| number(spread.median))
+    };
+    let ratio = |of: fn(&Measure) -> f64| {
+        let other = (entry.contender != STORE).then_some(entry.contender.as_str());
+        cell.ratio(STORE, other?, of)
+    };
+    let throughput = ratio(|measure| measure.per_second);
+    let cpu = ratio(|measure| measure.cpu_micros);
+    [
+        median(|measure| measure.per_second),
+        median(|measure| measure.p50_micros),
+        median(|measure| measure.p99_micros),
+        median(|measure| measure.cpu_micros),
+        throughput.map_or_else(String::new, |spread| format!("{:.2}", spread.median)),
+        throughput.map_or_else(String::new, |spread| {
+            format!("{:.2}–{:.2}", spread.lower_quartile, spread.upper_quartile)
+        }),
+        cpu.map_or_else(String::new, |spread| format!("{:.2}", spread.median)),
+    ]
+}
+
+/// As many digits as mean something.
+pub(crate) fn number(value: f64) -> String {
+    match value {
+        value if value < 100.0 => format!("{value:.1}"),
+        value => format!("{value:.0}"),
+    }
+}
+
+fn of_targets(database: &str, comparison: &Comparison) -> Table {
+    let mut table = plain(&[
+        "operation",
+        "against",
+        "of",
+        "must",
+        "stretch",
+        "reached",
+        "",
+    ]);
+    for row in target_rows(database, comparison) {
+        table.add_row(row);
+    }
+    table
+}
+
+/// A line for each target that there is a measurement for.
+pub(crate) fn target_rows(database: &str, comparison: &Comparison) -> Vec<[String; 7]> {
+    let rows = targets::of(database).into_iter().filter_map(|target| {
+        let reached = target.reached(comparison)?;
+        let (sign, of) = match target.of {
+            Quantity::Throughput => ("≥", "throughput"),
+            Quantity::Cpu => ("≤", "CPU"),
+        };
+        let wanted = |wanted: Option<f64>| {
+            wanted.map_or_else(String::new, |ratio| format!("{sign} {ratio}"))
+        };
+        let meets =
+            |wanted: Option<f64>| wanted.is_some_and(|ratio| target.is_met(reached.median, ratio));
+        let verdict = if meets(target.stretch) {
+            "stretch"
+        } else if meets(target.must) {
+            "must"
+        } else {
+            "missed"
+        };
+        Some([
+            target.operation.name().to_owned(),
+            target.against.to_owned(),
+            of.to_owned(),
+            wanted(target.must),
+            wanted(target.stretch),
+            format!(
+                "{:.2} ({:.2}–{:.2})",
+                reached.median, reached.lower_quartile, reached.upper_quartile
+            ),
+            verdict.to_owned(),
+        ])
+    });
+    rows.collect()
+}
+
+/// Throughput and latency by the number of rows.
+pub(crate) fn of_sizes(sizes: &Sizes) -> Table {
+    let mut table = plain(&SIZE_COLUMNS);
+    for row in size_rows(sizes) {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+pub(crate) const SIZE_COLUMNS: [&str; 6] = [
+    "operation",
+    "rows",
+    "each second",
+    "p50 µs",
+    "p99 µs",
+    "throughput ×",
+];
+
+pub(crate) fn size_rows(sizes: &Sizes) -> Vec<[String; 6]> {
+    let rows = sizes.cells.iter().flat_map(|cell| {
+        cell.sizes.iter().map(|size| {
+            [
+                cell.operation.name().to_owned(),
+                size.rows.to_string(),
+                number(size.per_second.median),
+                number(size.p50_micros.median),
+                number(size.p99_micros.median),
+                format!(
+                    "{:.2} ({:.2}–{:.2})",
+                    size.ratio.median, size.ratio.lower_quartile, size.ratio.upper_quartile
+                ),
+            ]
+        })
+    });
+    rows.collect()
+}
+
+/// Readers and renewals beside a cleanup.
+pub(crate) fn of_cleanup(cleanup: &Cleanup) -> String {
+    let mut table = plain(&CLEANUP_COLUMNS);
+    for row in cleanup_rows(cleanup) {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!("{}\n{table}", cleanup_in_words(cleanup))
+}
+
+pub(crate) const CLEANUP_COLUMNS: [&str; 6] =
+    ["", "operations", "p50 µs", "p99 µs", "longest µs", "p99 ×"];
+
+pub(crate) fn cleanup_rows(cleanup: &Cleanup) -> [[String; 6]; 4] {
+    let row = |name: &str, latency: &Latency, idle: &Latency| {
+        [
+            name.to_owned(),
+            latency.count.to_string(),
+            number(latency.p50_micros),
+            number(latency.p99_micros),
+            number(latency.max_micros),
+            format!("{:.2}", latency.p99_micros / idle.p99_micros),
+        ]
+    };
+    let Cleanup {
+        reads_idle,
+        reads_beside,
+        renewals_idle,
+        renewals_beside,
+        ..
+    } = cleanup;
+    [
+        row("reads, idle", reads_idle, reads_idle),
+        row("reads, beside the cleanup", reads_beside, reads_idle),
+        row("renewals, idle", renewals_idle, renewals_idle),
+        row(
+            "renewals, beside the cleanup",
+            renewals_beside,
+            renewals_idle,
+        ),
+    ]
+}
+
+pub(crate) fn cleanup_in_words(cleanup: &Cleanup) -> String {
+    const MEBIBYTE: f64 = 1024.0 * 1024.0;
+    format!(
+        "{} expired of {} rows removed in {:.1} s, in {} batches or more; {} reads and {} renewals \
+         were due each second; memory of the process {:.1} MiB before, {:.1} MiB at most",
+        cleanup.removed,
+        cleanup.rows,
+        cleanup.seconds,
+        cleanup.batches,
+        cleanup.reads_per_second,
+        cleanup.renewals_per_second,
+        cleanup.memory_before as f64 / MEBIBYTE,
+        cleanup.memory_peak as f64 / MEBIBYTE,
+    )
+}
+
+fn plain(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
+    table.set_header(header.to_vec());
+    table
+}

@@ -1,0 +1,58 @@
+//! One performer's work, measured once.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::task::JoinSet;
+
+use crate::contender::Performer;
+use crate::operations::{Answer, Work};
+use crate::results::Measure;
+use crate::statistics::quantile;
+use crate::usage::cpu_time;
+
+/// Does the work in as many tasks as it is for, from the first to the last at once. A wrong answer
+/// is an error, not a fast result.
+pub(crate) async fn measured<P: Performer>(performer: &Arc<P>, work: &Work) -> Result<Measure> {
+    let mut shares: Vec<Vec<_>> = (0..work.tasks).map(|_| Vec::new()).collect();
+    for (at, (step, sample)) in work.steps.iter().enumerate() {
+        let item = performer.item(sample);
+        shares[at % work.tasks].push((*step, work.expected(*step), item));
+    }
+    let workers: Vec<_> = (0..work.tasks).map(|task| performer.worker(task)).collect();
+
+    let mut tasks = JoinSet::new();
+    let (cpu, started) = (cpu_time()?, Instant::now());
+    for (share, mut worker) in shares.into_iter().zip(workers) {
+        let performer = Arc::clone(performer);
+        tasks.spawn(async move {
+            let mut latencies = Vec::with_capacity(share.len());
+            for (step, expected, item) in share {
+                let began = Instant::now();
+                let answer = performer.perform(&mut worker, step, item).await?;
+                latencies.push(began.elapsed().as_secs_f64() * 1e6);
+                ensure!(
+                    answer == expected || answer == Answer::Silent,
+                    "{step:?} answers {answer:?} instead of {expected:?}"
+                );
+            }
+            Ok(latencies)
+        });
+    }
+    let mut latencies = Vec::with_capacity(work.steps.len());
+    while let Some(share) = tasks.join_next().await {
+        latencies.extend(share.context("a task")??);
+    }
+    let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_time()? - cpu);
+
+    latencies.sort_by(f64::total_cmp);
+    let count = work.count as f64;
+    let latency = |part| quantile(&latencies, part).context("work has steps");
+    Ok(Measure {
+        per_second: count / seconds,
+        cpu_micros: cpu.as_secs_f64() * 1e6 / count,
+        p50_micros: latency(0.5)?,
+        p99_micros: latency(0.99)?,
+    })
+}

@@ -1,0 +1,70 @@
+//! Size: latency against the number of rows, and readers beside the cleanup of many.
+
+mod cleanup;
+pub(crate) mod results;
+mod sizes;
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use store_tests::DatabaseKind;
+
+use self::results::{Scale, ScaleResults};
+use crate::report;
+use crate::run::{now, version};
+use crate::settings::Settings;
+use crate::site::Site;
+use crate::{durability, report::table};
+
+/// Measures on each database, and reports.
+pub(crate) async fn run(settings: &Settings) -> Result<()> {
+    let output = settings.output();
+    for &kind in &settings.database {
+        let Some(scale) = measure(kind, settings).await? else {
+            continue;
+        };
+        let mut results: ScaleResults = report::json::read(&output.join(report::SCALE))?;
+        results.databases.insert(kind.name().to_owned(), scale);
+        fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
+        report::json::write(&output.join(report::SCALE), &results)?;
+        report::write(&output)?;
+    }
+    println!("The report is in {}.", output.join("report.md").display());
+    Ok(())
+}
+
+/// `None` where the database is not to be had.
+async fn measure(kind: DatabaseKind, settings: &Settings) -> Result<Option<Scale>> {
+    let Some(site) = Site::create(kind).await? else {
+        return Ok(None);
+    };
+    let mut scale = Scale {
+        version: version(kind).await?,
+        taken: now(),
+        settings: durability::settings(&site).await?,
+        sizes: None,
+        cleanup: None,
+    };
+    let ticket_len = settings.ticket_lens().first().copied().unwrap_or(2048);
+    let rows = rows(kind, settings);
+    println!("\n{kind}: {}", scale.version);
+    let cleanup = cleanup::measure(site, rows.iter().copied().max(), ticket_len).await?;
+    println!("{}", table::of_cleanup(&cleanup));
+    scale.cleanup = Some(cleanup);
+    if let Some(sizes) = sizes::measure(kind, &rows, ticket_len, settings).await? {
+        println!("{}", table::of_sizes(&sizes));
+        scale.sizes = Some(sizes);
+    }
+    Ok(Some(scale))
+}
+
+fn rows(kind: DatabaseKind, settings: &Settings) -> Vec<u64> {
+    let all = [10_000, 100_000, 1_000_000, 5_000_000];
+    let mut rows = match (settings.rows.is_empty(), kind) {
+        (false, _) => settings.rows.clone(),
+        (true, DatabaseKind::MySql | DatabaseKind::MariaDb) => all[..3].to_vec(),
+        (true, _) => all.to_vec(),
+    };
+    rows.sort_unstable();
+    rows
+}

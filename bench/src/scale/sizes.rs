@@ -1,0 +1,119 @@
+//! The same operations on tables of different sizes, in turn.
+
+use anyhow::Result;
+use store_tests::DatabaseKind;
+
+use super::results::{Size, SizeCell, Sizes};
+use crate::contenders::Store;
+use crate::durability;
+use crate::entrant::{Entrant, Seat};
+use crate::operations::Operation;
+use crate::results::{Cell, Entry};
+use crate::run::bar;
+use crate::samples::Samples;
+use crate::settings::Settings;
+use crate::site::Site;
+
+const OPERATIONS: [Operation; 4] = [
+    Operation::Get,
+    Operation::Create,
+    Operation::Update,
+    Operation::Renew,
+];
+const TASKS: usize = 16;
+
+/// What the others are compared with, if it is among them.
+const USUAL: u64 = 100_000;
+
+/// `None` where the database is not to be had.
+pub(super) async fn measure(
+    kind: DatabaseKind,
+    rows: &[u64],
+    ticket_len: usize,
+    settings: &Settings,
+) -> Result<Option<Sizes>> {
+    let samples = Samples::new(ticket_len);
+    let mut seats: Vec<(u64, Box<dyn Entrant>)> = Vec::new();
+    for &rows_of_it in rows {
+        let Some(site) = Site::create(kind).await? else {
+            return Ok(None);
+        };
+        let connections = durability::connections(&site, rows.len()).await?;
+        let seat = Seat::<Store>::take(site, connections).await?;
+        let seat = seat.named(rows_of_it.to_string());
+        let bar = bar(rows_of_it);
+        bar.set_message(format!("{kind}: filling a table of {rows_of_it} rows"));
+        seat.fill(&samples, rows_of_it, &|more| bar.inc(more))
+            .await?;
+        bar.finish_and_clear();
+        seats.push((rows_of_it, Box::new(seat)));
+    }
+
+    let rounds = settings.rounds();
+    let bar = bar(OPERATIONS.len() as u64 * u64::from(rounds + 1));
+    let mut cells = Vec::new();
+    for (at, operation) in OPERATIONS.into_iter().enumerate() {
+        bar.set_message(format!("{kind}: {}", operation.name()));
+        let count = settings.count(operation, TASKS);
+        let mut entries: Vec<_> = seats
+            .iter()
+            .map(|(_, seat)| Entry {
+                contender: seat.name().to_owned(),
+                rounds: Vec::new(),
+            })
+            .collect();
+        // The first warms up, and is thrown away.
+        for round in 0..=rounds {
+            let number = at as u64 * u64::from(rounds + 1) + u64::from(round);
+            for turn in 0..seats.len() {
+                let turn = (turn + round as usize) % seats.len();
+                let (rows, seat) = &seats[turn];
+                let work = operation.work(&samples, *rows, number, TASKS, count);
+                let measure = seat.round(&work).await?;
+                if round > 0 {
+                    entries[turn].rounds.push(measure);
+                }
+            }
+            bar.inc(1);
+        }
+        let cell = Cell {
+            operation,
+            tasks: TASKS,
+            ticket_len,
+            count,
+            entries,
+        };
+        cells.push(SizeCell {
+            operation,
+            sizes: sizes(&cell, rows),
+        });
+    }
+    bar.finish_and_clear();
+    for (rows, seat) in &seats {
+        seat.check_rows(*rows).await?;
+    }
+    Ok(Some(Sizes {
+        tasks: TASKS,
+        ticket_len,
+        rounds,
+        cells,
+    }))
+}
+
+fn sizes(cell: &Cell, rows: &[u64]) -> Vec<Size> {
+    let base = rows.iter().find(|rows| **rows == USUAL).or(rows.first());
+    let base = base.map(u64::to_string).unwrap_or_default();
+    rows.iter()
+        .filter_map(|&rows| {
+            let name = rows.to_string();
+            let entry = cell.entry(&name)?;
+            Some(Size {
+                rows,
+                per_second: entry.spread(|measure| measure.per_second)?,
+                p50_micros: entry.spread(|measure| measure.p50_micros)?,
+                p99_micros: entry.spread(|measure| measure.p99_micros)?,
+                ratio: cell.ratio(&name, &base, |measure| measure.per_second)?,
+            })
+        })
+        .collect()
+}
