@@ -131,7 +131,7 @@ impl Statements {
                     "query by both, one excepted",
                 ],
                 |w, name, filter| {
-                    let condition = format!("{filter} AND {IS_LIVE} ORDER BY created, user_key");
+                    let condition = format!("{filter} AND {IS_LIVE}{}", w.sorted(""));
                     w.select(name, COLUMNS, &condition)
                 },
             ),
@@ -343,8 +343,8 @@ impl Writer {
             Dialect::Postgres | Dialect::MySql | Dialect::MariaDb => ("user_key", " FOR UPDATE"),
         };
         let condition = format!(
-            "partition_key = ? AND subject_id = ? AND {IS_LIVE} \
-             ORDER BY created, user_key{for_update}"
+            "partition_key = ? AND subject_id = ? AND {IS_LIVE}{}{for_update}",
+            self.sorted("")
         );
         self.select("live of subject", columns, &condition)
     }
@@ -381,10 +381,23 @@ impl Writer {
     }
 
     fn list(&mut self, name: &'static str, more: &str) -> Sql {
-        let condition = format!(
-            "partition_key = ? AND {IS_LIVE}{more} ORDER BY created DESC, user_key DESC LIMIT ?"
-        );
+        let order = if more.contains(OF_SUBJECT) {
+            self.sorted(" DESC")
+        } else {
+            " ORDER BY created DESC, user_key DESC".to_owned()
+        };
+        let condition = format!("partition_key = ? AND {IS_LIVE}{more}{order} LIMIT ?");
         self.select(name, SUMMARY_COLUMNS, &condition)
+    }
+
+    /// The order of a few rows that another index has found. Without statistics SQLite would rather
+    /// read the whole partition along the index that has this order; a plus keeps it from that.
+    fn sorted(&self, direction: &str) -> String {
+        let plus = match self.dialect {
+            Dialect::Sqlite => "+",
+            Dialect::Postgres | Dialect::MySql | Dialect::MariaDb => "",
+        };
+        format!(" ORDER BY {plus}created{direction}, {plus}user_key{direction}")
     }
 
     fn count(&mut self, name: &'static str, more: &str) -> Sql {

@@ -45,9 +45,11 @@ impl Sampled {
                 .await
                 .expect("rows go in");
         }
+        // On SQLite nobody takes statistics, so its plans have to be good without.
         let analyze = match kind {
             DatabaseKind::MySql | DatabaseKind::MariaDb => "ANALYZE TABLE user_sessions",
-            _ => "ANALYZE",
+            DatabaseKind::Postgres => "ANALYZE",
+            DatabaseKind::Sqlite | DatabaseKind::SqliteMemory => "SELECT 1",
         };
         db.execute_unprepared(analyze)
             .await
@@ -91,7 +93,7 @@ impl Sampled {
                 mysql::verdict(&self.db, name, sql, values).await
             }
             DatabaseKind::Sqlite | DatabaseKind::SqliteMemory => {
-                sqlite::verdict(&self.db, sql, values).await
+                sqlite::verdict(&self.db, name, sql, values).await
             }
         }
     }
