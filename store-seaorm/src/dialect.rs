@@ -48,9 +48,9 @@ impl Dialect {
         }
     }
 
-    pub(crate) fn optional_text(self, text: Option<&str>) -> Value {
+    pub(crate) fn optional_text(self, text: Option<&impl AsRef<str>>) -> Value {
         match (self, text) {
-            (_, Some(text)) => self.text(text),
+            (_, Some(text)) => self.text(text.as_ref()),
             (Self::Postgres | Self::Sqlite, None) => Value::String(None),
             (Self::MySql | Self::MariaDb, None) => Value::Bytes(None),
         }

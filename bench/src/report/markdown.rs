@@ -104,19 +104,7 @@ fn of_comparison(text: &mut String, database: &str, comparison: &Comparison) {
 }
 
 fn of_cells(text: &mut String, cells: &[Cell]) {
-    let header = [
-        "operation",
-        "tasks",
-        "ticket",
-        "contender",
-        "each second",
-        "p50 µs",
-        "p99 µs",
-        "CPU µs",
-        "store ×",
-        "quartiles",
-        "CPU ×",
-    ];
+    let header = super::COLUMNS;
     let rows = cells.iter().flat_map(|cell| {
         cell.entries.iter().map(|entry| {
             let mut row = vec![

@@ -22,6 +22,21 @@ pub(crate) const RESULTS: &str = "results.json";
 /// The file with what concerns size.
 pub(crate) const SCALE: &str = "scale.json";
 
+/// What a measurement's line says, on the terminal and in the report.
+const COLUMNS: [&str; 11] = [
+    "operation",
+    "tasks",
+    "ticket",
+    "contender",
+    "each second",
+    "p50 µs",
+    "p99 µs",
+    "CPU µs",
+    "store ×",
+    "quartiles",
+    "CPU ×",
+];
+
 /// Makes the charts and the report from the JSON that is there.
 pub(crate) fn write(directory: &Path) -> Result<()> {
     let results: Results = json::read(&directory.join(RESULTS))?;

@@ -54,19 +54,7 @@ pub(crate) fn of(database: &str, comparison: &Comparison) -> String {
 }
 
 fn measurements(cells: &[Cell]) -> Table {
-    let mut table = plain(&[
-        "operation",
-        "tasks",
-        "ticket",
-        "contender",
-        "each second",
-        "p50 µs",
-        "p99 µs",
-        "CPU µs",
-        "store ×",
-        "quartiles",
-        "CPU ×",
-    ]);
+    let mut table = plain(&super::COLUMNS);
     for cell in cells {
         for (index, entry) in cell.entries.iter().enumerate() {
             let once = |text: String| if index == 0 { text } else { String::new() };

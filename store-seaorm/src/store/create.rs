@@ -1,6 +1,6 @@
 //! Inserting a session.
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, Value};
 use store_core::{Error, UserSession};
 
 use super::{Inner, execute, key_values};
@@ -39,25 +39,40 @@ impl Inner {
         statements: &Statements,
         session: &UserSession,
     ) -> Result<(), Failure> {
-        let dialect = statements.dialect;
-        let now = dialect.time(self.now());
-        let mut with_key = key_values(statements, &session.key);
-        with_key.push(now.clone());
-        execute(
-            db,
-            statements,
-            &statements.delete_expired_with_key,
+        let InTheWay {
             with_key,
-        )
-        .await?;
-        if let Some(session_id) = &session.session_id {
-            let partition = dialect.text(session.key.partition_key.as_str());
-            let with_session_id = vec![partition, dialect.text(session_id.as_str()), now];
+            with_session_id,
+        } = self.in_the_way_of(statements, session);
+        let sql = &statements.delete_expired_with_key;
+        execute(db, statements, sql, with_key).await?;
+        if let Some(with_session_id) = with_session_id {
             let sql = &statements.delete_expired_with_session_id;
             execute(db, statements, sql, with_session_id).await?;
         }
         Ok(())
     }
+
+    /// What the statements that remove expired sessions in the way of this one take.
+    pub(super) fn in_the_way_of(&self, statements: &Statements, session: &UserSession) -> InTheWay {
+        let dialect = statements.dialect;
+        let now = dialect.time(self.now());
+        let mut with_key = key_values(statements, &session.key);
+        with_key.push(now.clone());
+        let with_session_id = session.session_id.as_ref().map(|session_id| {
+            let partition = dialect.text(session.key.partition_key.as_str());
+            vec![partition, dialect.text(session_id.as_str()), now]
+        });
+        InTheWay {
+            with_key,
+            with_session_id,
+        }
+    }
+}
+
+/// Values to find what is in a session's way by its key, and by its session id if it has one.
+pub(super) struct InTheWay {
+    pub(super) with_key: Vec<Value>,
+    pub(super) with_session_id: Option<Vec<Value>>,
 }
 
 /// Whether nothing was in the way.
@@ -69,8 +84,8 @@ pub(super) async fn insert<C: ConnectionTrait>(
     let dialect = statements.dialect;
     let mut values = key_values(statements, &session.key);
     values.extend([
-        dialect.optional_text(session.subject_id.as_ref().map(|id| id.as_str())),
-        dialect.optional_text(session.session_id.as_ref().map(|id| id.as_str())),
+        dialect.optional_text(session.subject_id.as_ref()),
+        dialect.optional_text(session.session_id.as_ref()),
         dialect.time(session.created),
         dialect.time(session.renewed),
         dialect.optional_time(session.expires),

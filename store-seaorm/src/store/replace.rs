@@ -192,8 +192,8 @@ impl Inner {
         let mut values = Vec::with_capacity(13);
         values.extend(new.map(|new| dialect.text(new.as_str())));
         values.extend([
-            dialect.optional_text(update.subject_id.as_ref().map(|id| id.as_str())),
-            dialect.optional_text(update.session_id.as_ref().map(|id| id.as_str())),
+            dialect.optional_text(update.subject_id.as_ref()),
+            dialect.optional_text(update.session_id.as_ref()),
             dialect.time(update.created),
             dialect.time(update.renewed),
             dialect.optional_time(update.expires),
@@ -202,8 +202,8 @@ impl Inner {
         values.extend(key_values(statements, key));
         values.push(now.clone());
         if let Some(owner) = owner {
-            values.push(dialect.optional_text(owner.subject_id.as_ref().map(|id| id.as_str())));
-            values.push(dialect.optional_text(owner.session_id.as_ref().map(|id| id.as_str())));
+            values.push(dialect.optional_text(owner.subject_id.as_ref()));
+            values.push(dialect.optional_text(owner.session_id.as_ref()));
         }
         let sql = match update.if_version {
             None => &by_version.any,

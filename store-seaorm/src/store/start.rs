@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait;
 use store_core::{Error, StartPolicy, SubjectId, UserSession, UserSessionsFilter, WhenFull};
 
-use super::create::insert;
+use super::create::{InTheWay, insert};
 use super::end::end;
 use super::{Inner, filter_values, key_values, one_row, rows};
 use crate::dialect::Dialect;
@@ -117,16 +117,14 @@ impl Inner {
         statements: &Statements,
         session: &UserSession,
     ) -> Result<Vec<UserSession>, Failure> {
-        let dialect = statements.dialect;
-        let now = dialect.time(self.now());
-        let mut values = key_values(statements, &session.key);
-        values.push(now.clone());
-        let mut ended = end(db, statements, &statements.end_expired_with_key, values).await?;
-        if let Some(session_id) = &session.session_id {
-            let partition = dialect.text(session.key.partition_key.as_str());
-            let values = vec![partition, dialect.text(session_id.as_str()), now];
+        let InTheWay {
+            with_key,
+            with_session_id,
+        } = self.in_the_way_of(statements, session);
+        let mut ended = end(db, statements, &statements.end_expired_with_key, with_key).await?;
+        if let Some(with_session_id) = with_session_id {
             let sql = &statements.end_expired_with_session_id;
-            ended.extend(end(db, statements, sql, values).await?);
+            ended.extend(end(db, statements, sql, with_session_id).await?);
         }
         Ok(ended)
     }
