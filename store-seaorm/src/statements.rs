@@ -2,6 +2,8 @@
 //!
 //! Parameters are `?` here, in the order in which they are bound, on every database.
 
+use std::sync::Arc;
+
 use store_core::UserSessionsFilter;
 
 use crate::dialect::Dialect;
@@ -10,7 +12,24 @@ use crate::row::{COLUMNS, COLUMNS_WITHOUT_KEY, SUMMARY_COLUMNS};
 
 /// A statement for one database, with the table's name in it.
 #[derive(Debug)]
-pub(crate) struct Sql(pub(crate) String);
+pub(crate) struct Sql(pub(crate) Arc<str>);
+
+impl Sql {
+    /// The statement with numbers in place of its parameters, for where it takes none.
+    pub(crate) fn with_integers(&self, integers: &[i64]) -> String {
+        let mut text = String::with_capacity(self.0.len() + 20 * integers.len());
+        let mut integers = integers.iter();
+        let mut rest = &*self.0;
+        while let Some(at) = rest.find(['?', '$']) {
+            text.push_str(&rest[..at]);
+            if let Some(integer) = integers.next() {
+                text.push_str(&format!("({integer})"));
+            }
+            rest = rest[at + 1..].trim_start_matches(|digit: char| digit.is_ascii_digit());
+        }
+        text + rest
+    }
+}
 
 /// A change on condition of the version, or without.
 #[derive(Debug)]
@@ -227,7 +246,7 @@ impl Writer {
             Dialect::MySql | Dialect::MariaDb | Dialect::Sqlite => text,
         };
         self.catalog.push((name, text.clone()));
-        Sql(text)
+        Sql(text.into())
     }
 
     fn select(&mut self, name: &'static str, columns: &str, condition: &str) -> Sql {
@@ -413,7 +432,8 @@ impl Writer {
             // All tables of a database share its advisory locks. Their numbers tell them apart, by
             // whatever name a node knows them.
             Dialect::Postgres => format!(
-                "SELECT pg_advisory_xact_lock(? # id), pg_advisory_xact_lock(? # id) \
+                "SELECT pg_advisory_xact_lock(?::bigint # id), \
+                 pg_advisory_xact_lock(?::bigint # id) \
                  FROM (SELECT '{}'::regclass::oid::bigint << 32) AS of_table (id)",
                 self.table
             ),
@@ -448,5 +468,15 @@ mod tests {
     fn parameters_are_numbered_for_postgres() {
         assert_eq!(numbered("a = ? AND b = ?"), "a = $1 AND b = $2");
         assert_eq!(numbered("a"), "a");
+    }
+
+    #[test]
+    fn numbers_take_the_places_of_parameters() {
+        let statement = |text: &str| Sql(text.into());
+        for text in ["a IN (?, ?) b", "a IN ($1, $2) b"] {
+            let text = statement(text).with_integers(&[-1, 20]);
+            assert_eq!(text, "a IN ((-1), (20)) b");
+        }
+        assert_eq!(statement("a").with_integers(&[]), "a");
     }
 }

@@ -4,16 +4,17 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{QueryResult, Value};
 use store_core::{Result, UserSession};
 
 use super::end::{remove, sessions};
-use super::{Inner, SeaOrmUserSessionStore, execute};
+use super::{Inner, SeaOrmUserSessionStore};
+use crate::bind::Bind;
+use crate::database::Connection;
 use crate::dialect::Dialect;
 use crate::failure::Failure;
+use crate::locks::Locks;
 use crate::retry::Attempt;
 use crate::statements::{Sql, Statements};
-use crate::transaction::Locks;
 
 /// Larger batches raise the latency of readers and writers beside them; smaller ones take longer in
 /// all.
@@ -27,7 +28,8 @@ pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64
     let as_of = store.inner.now();
     let mut deleted = 0;
     loop {
-        let batch = detached!(store, Attempt::Write, |inner| inner.delete_batch(as_of));
+        let batch = run!(store, Attempt::Write, as_of, |inner, db, as_of| inner
+            .delete_batch(db, *as_of));
         match batch {
             Ok(0) => return Ok(deleted),
             Ok(batch) => deleted += batch,
@@ -43,83 +45,81 @@ pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64
 
 impl Inner {
     /// None only if there is none left: rows that others hold are waited for at last.
-    async fn delete_batch(&self, as_of: DateTime<Utc>) -> Result<u64, Failure> {
-        let statements = self.statements().await?;
-        let values = batch_values(statements, as_of, BATCH);
+    async fn delete_batch(
+        &self,
+        db: &mut impl Connection,
+        as_of: DateTime<Utc>,
+    ) -> Result<u64, Failure> {
+        let statements = self.statements(db).await?;
+        let values = batch_values(as_of, BATCH);
         let batch = &statements.delete_expired;
-        let deleted = self
-            .delete_in_batch(statements, &batch.first, values.clone())
-            .await?;
+        let deleted = delete_in_batch(db, statements, &batch.first, &values).await?;
         match &batch.waiting {
             Some(waiting) if deleted == 0 => {
-                self.delete_in_batch(statements, waiting, values).await
+                delete_in_batch(db, statements, waiting, &values).await
             }
             _ => Ok(deleted),
         }
     }
 
-    /// On MySQL and MariaDB in a transaction at READ COMMITTED: at their default isolation it would
-    /// lock the gaps of the index, and with them every renewal.
-    async fn delete_in_batch(
-        &self,
-        statements: &Statements,
-        sql: &Sql,
-        values: Vec<Value>,
-    ) -> Result<u64, Failure> {
-        match statements.dialect {
-            Dialect::Postgres | Dialect::Sqlite => {
-                execute(&self.writes, statements, sql, values).await
-            }
-            Dialect::MySql | Dialect::MariaDb => {
-                let transaction = self.begin(statements, Locks::NONE).await?;
-                let deleted = execute(&transaction, statements, sql, values).await?;
-                transaction.commit().await?;
-                Ok(deleted)
-            }
-        }
-    }
-
     /// Rows that cannot be sessions are gone after their batch, but they are none to hand back.
-    pub(super) async fn end_expired(&self, limit: NonZeroU32) -> Result<Vec<UserSession>, Failure> {
-        let statements = self.statements().await?;
-        let values = batch_values(statements, self.now(), limit.get());
+    pub(super) async fn end_expired(
+        &self,
+        db: &mut impl Connection,
+        limit: NonZeroU32,
+    ) -> Result<Vec<UserSession>, Failure> {
+        let statements = self.statements(db).await?;
+        let values = batch_values(self.now(), limit.get());
         let batch = &statements.end_expired;
         loop {
-            let mut removed = self
-                .end_in_batch(statements, &batch.first, values.clone())
-                .await?;
+            let mut removed = end_in_batch(db, statements, &batch.first, &values).await?;
             if let (true, Some(waiting)) = (removed.is_empty(), &batch.waiting) {
-                removed = self
-                    .end_in_batch(statements, waiting, values.clone())
-                    .await?;
+                removed = end_in_batch(db, statements, waiting, &values).await?;
             }
-            let ended = sessions(&removed);
+            let ended = sessions(&mut removed);
             if removed.is_empty() || !ended.is_empty() {
                 return Ok(ended);
             }
         }
     }
+}
 
-    async fn end_in_batch(
-        &self,
-        statements: &Statements,
-        sql: &Sql,
-        values: Vec<Value>,
-    ) -> Result<Vec<QueryResult>, Failure> {
-        match statements.dialect {
-            Dialect::Postgres | Dialect::Sqlite => {
-                remove(&self.writes, statements, sql, values).await
-            }
-            Dialect::MySql | Dialect::MariaDb => {
-                let transaction = self.begin(statements, Locks::NONE).await?;
-                let removed = remove(&transaction, statements, sql, values).await?;
-                transaction.commit().await?;
-                Ok(removed)
-            }
+/// On MySQL and MariaDB in a transaction at READ COMMITTED: at their default isolation it would
+/// lock the gaps of the index, and with them every renewal.
+async fn delete_in_batch(
+    db: &mut impl Connection,
+    statements: &Statements,
+    sql: &Sql,
+    values: &[Bind<'_>],
+) -> Result<u64, Failure> {
+    match statements.dialect {
+        Dialect::Postgres | Dialect::Sqlite => db.execute(sql, values).await,
+        Dialect::MySql | Dialect::MariaDb => {
+            db.begin(statements, Locks::NONE).await?;
+            let deleted = db.execute(sql, values).await?;
+            db.commit().await?;
+            Ok(deleted)
         }
     }
 }
 
-fn batch_values(statements: &Statements, as_of: DateTime<Utc>, limit: u32) -> Vec<Value> {
-    vec![statements.dialect.time(as_of), i64::from(limit).into()]
+async fn end_in_batch<C: Connection>(
+    db: &mut C,
+    statements: &Statements,
+    sql: &Sql,
+    values: &[Bind<'_>],
+) -> Result<Vec<C::Row>, Failure> {
+    match statements.dialect {
+        Dialect::Postgres | Dialect::Sqlite => remove(db, statements, sql, values).await,
+        Dialect::MySql | Dialect::MariaDb => {
+            db.begin(statements, Locks::NONE).await?;
+            let removed = remove(db, statements, sql, values).await?;
+            db.commit().await?;
+            Ok(removed)
+        }
+    }
+}
+
+fn batch_values(as_of: DateTime<Utc>, limit: u32) -> [Bind<'static>; 2] {
+    [Bind::time(as_of), Bind::Integer(i64::from(limit))]
 }
