@@ -92,6 +92,9 @@ pub(crate) struct Statements {
     pub(crate) live_of_subject: Sql,
     pub(crate) delete_expired: Batch,
     pub(crate) end_expired: Batch,
+    /// Puts off those that the cleanup was to look at and found alive, where
+    /// [`Dialect::puts_cleanup_off`].
+    pub(crate) put_off: Option<Batch>,
     pub(crate) list: [Sql; 4],
     pub(crate) count: [Sql; 2],
     /// Locks two things in the order in which every transaction does.
@@ -194,6 +197,7 @@ impl Statements {
             live_of_subject: w.live_of_subject(),
             delete_expired: w.expired(["delete expired", "delete expired, waiting"], false),
             end_expired: w.expired(["end expired", "end expired, waiting"], true),
+            put_off: w.put_off(),
             list: [
                 w.list("list", ""),
                 w.list("list after", AFTER),
@@ -285,8 +289,13 @@ impl Writer {
             Dialect::Postgres | Dialect::Sqlite => " ON CONFLICT DO NOTHING",
             Dialect::MySql | Dialect::MariaDb => "",
         };
+        let (column, value) = match self.dialect.puts_cleanup_off() {
+            true => (", cleanup_at", ", ?"),
+            false => ("", ""),
+        };
         let text = format!(
-            "INSERT INTO {} ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?){on_conflict}",
+            "INSERT INTO {} ({COLUMNS}{column}) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?{value}){on_conflict}",
             self.table
         );
         self.sql("insert", text)
@@ -294,19 +303,30 @@ impl Writer {
 
     fn renew(&mut self) -> Sql {
         let text = format!(
-            "UPDATE {} SET renewed = ?, expires = ?, version = version + 1 \
+            "UPDATE {} SET renewed = ?, expires = ?{}, version = version + 1 \
              WHERE {HAS_KEY} AND {IS_LIVE}",
-            self.table
+            self.table,
+            self.no_later_cleanup()
         );
         self.sql("renew", text)
+    }
+
+    /// Moves `cleanup_at` forward if the session is to expire before it, and leaves it otherwise: an
+    /// index that no change touches costs none of them anything.
+    fn no_later_cleanup(&self) -> &'static str {
+        match self.dialect.puts_cleanup_off() {
+            true => ", cleanup_at = LEAST(cleanup_at, ?)",
+            false => "",
+        }
     }
 
     /// `first` is assigned before the six fields, and `more` has to hold.
     fn update(&mut self, [any, given]: [&'static str; 2], first: &str, more: &str) -> ByVersion {
         let text = format!(
             "UPDATE {} SET {first}subject_id = ?, session_id = ?, created = ?, renewed = ?, \
-             expires = ?, ticket = ?, version = version + 1 WHERE {HAS_KEY} AND {IS_LIVE}{more}",
-            self.table
+             expires = ?, ticket = ?{}, version = version + 1 WHERE {HAS_KEY} AND {IS_LIVE}{more}",
+            self.table,
+            self.no_later_cleanup()
         );
         ByVersion {
             given: self.sql(given, format!("{text} AND version = ?")),
@@ -368,7 +388,7 @@ impl Writer {
         self.select("live of subject", columns, &condition)
     }
 
-    fn expired(&mut self, [first, waiting]: [&'static str; 2], hand_back: bool) -> Batch {
+    fn expired(&mut self, names: [&'static str; 2], hand_back: bool) -> Batch {
         let table = &self.table;
         let returning = if hand_back {
             format!(" RETURNING {COLUMNS}")
@@ -377,9 +397,11 @@ impl Writer {
         };
         let chosen = "WHERE expires <= ? ORDER BY expires LIMIT ?";
         let text = |skip_locked: &str| match self.dialect {
+            // Those that it is to look at are so many and no more, whatever it finds.
             Dialect::Postgres => format!(
-                "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} {chosen} \
-                 FOR UPDATE{skip_locked})){returning}"
+                "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} \
+                 WHERE cleanup_at <= ? ORDER BY cleanup_at LIMIT ? FOR UPDATE{skip_locked})) \
+                 AND expires <= ?{returning}"
             ),
             Dialect::Sqlite => format!(
                 "DELETE FROM {table} WHERE rowid IN \
@@ -392,7 +414,29 @@ impl Writer {
                 format!("DELETE FROM {table} {chosen}{returning}")
             }
         };
-        let (first_text, waiting_text) = (text(" SKIP LOCKED"), text(""));
+        let texts = [text(" SKIP LOCKED"), text("")];
+        self.batch(names, texts)
+    }
+
+    /// When a session that never expires, or not for long, is looked at again, the caller says.
+    fn put_off(&mut self) -> Option<Batch> {
+        if !self.dialect.puts_cleanup_off() {
+            return None;
+        }
+        let table = &self.table;
+        let text = |skip_locked: &str| {
+            format!(
+                "UPDATE {table} SET cleanup_at = LEAST(expires, ?) WHERE ctid = ANY (ARRAY(\
+                 SELECT ctid FROM {table} WHERE cleanup_at <= ? AND {IS_LIVE} \
+                 ORDER BY cleanup_at LIMIT ? FOR UPDATE{skip_locked}))"
+            )
+        };
+        let texts = [text(" SKIP LOCKED"), text("")];
+        Some(self.batch(["put off", "put off, waiting"], texts))
+    }
+
+    fn batch(&mut self, [first, waiting]: [&'static str; 2], texts: [String; 2]) -> Batch {
+        let [first_text, waiting_text] = texts;
         Batch {
             waiting: (first_text != waiting_text).then(|| self.sql(waiting, waiting_text)),
             first: self.sql(first, first_text),

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use store_core::{Result, UserSession};
 
 use super::end::{remove, sessions};
@@ -14,7 +14,7 @@ use crate::dialect::Dialect;
 use crate::failure::Failure;
 use crate::locks::Locks;
 use crate::retry::Attempt;
-use crate::statements::{Sql, Statements};
+use crate::statements::{self, Sql, Statements};
 
 /// Larger batches raise the latency of readers and writers beside them; smaller ones take longer in
 /// all.
@@ -23,7 +23,29 @@ const BATCH: u32 = 1000;
 /// What is left to everybody else between two batches.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Batch by batch, each in a task of its own: dropped, the cleanup ends after the batch at hand.
+/// After how long the cleanup looks at a session again, if it is not to expire before: what was
+/// changed behind the store's back is found within a day.
+const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::days(1);
+
+/// What is bound for when the cleanup is to look at a session, where it goes by that.
+pub(super) fn cleanup_at(
+    statements: &Statements,
+    expires: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<Bind<'static>> {
+    let at = look_again_at(now);
+    let at = expires.map_or(at, |expires| expires.min(at));
+    statements
+        .dialect
+        .puts_cleanup_off()
+        .then_some(Bind::time(at))
+}
+
+fn look_again_at(now: DateTime<Utc>) -> DateTime<Utc> {
+    now.checked_add_signed(LOOK_AGAIN_AFTER).unwrap_or(now)
+}
+
+/// Batch by batch, each for itself: dropped, the cleanup ends after the batch at hand.
 pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64> {
     let as_of = store.inner.now();
     let mut deleted = 0;
@@ -31,8 +53,11 @@ pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64
         let batch = run!(store, Attempt::Write, as_of, |inner, db, as_of| inner
             .delete_batch(db, *as_of));
         match batch {
-            Ok(0) => return Ok(deleted),
-            Ok(batch) => deleted += batch,
+            Ok(Batch {
+                removed: 0,
+                put_off: 0,
+            }) => return Ok(deleted),
+            Ok(batch) => deleted += batch.removed,
             Err(error) if deleted == 0 => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, deleted, "the cleanup of expired sessions stopped half-way");
@@ -43,23 +68,34 @@ pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64
     }
 }
 
+/// What a batch has done. Nothing only if there is nothing left to do.
+#[derive(Clone, Copy)]
+struct Batch {
+    removed: u64,
+    put_off: u64,
+}
+
 impl Inner {
-    /// None only if there is none left: rows that others hold are waited for at last.
+    /// Rows that others hold are passed over at first, and waited for at last.
     async fn delete_batch(
         &self,
         db: &mut impl Connection,
         as_of: DateTime<Utc>,
-    ) -> Result<u64, Failure> {
+    ) -> Result<Batch, Failure> {
         let statements = self.statements(db).await?;
-        let values = batch_values(as_of, BATCH);
-        let batch = &statements.delete_expired;
-        let deleted = delete_in_batch(db, statements, &batch.first, &values).await?;
-        match &batch.waiting {
-            Some(waiting) if deleted == 0 => {
-                delete_in_batch(db, statements, waiting, &values).await
+        let values = batch_values(statements, as_of, BATCH);
+        let sql = &statements.delete_expired;
+        for (removing, putting_off) in passes(statements, sql) {
+            let removed = delete_in_batch(db, statements, removing, &values).await?;
+            let put_off = put_off(db, putting_off, as_of, BATCH, removed).await?;
+            if removed > 0 || put_off > 0 {
+                return Ok(Batch { removed, put_off });
             }
-            _ => Ok(deleted),
         }
+        Ok(Batch {
+            removed: 0,
+            put_off: 0,
+        })
     }
 
     /// Rows that cannot be sessions are gone after their batch, but they are none to hand back.
@@ -69,18 +105,60 @@ impl Inner {
         limit: NonZeroU32,
     ) -> Result<Vec<UserSession>, Failure> {
         let statements = self.statements(db).await?;
-        let values = batch_values(self.now(), limit.get());
-        let batch = &statements.end_expired;
-        loop {
-            let mut removed = end_in_batch(db, statements, &batch.first, &values).await?;
-            if let (true, Some(waiting)) = (removed.is_empty(), &batch.waiting) {
-                removed = end_in_batch(db, statements, waiting, &values).await?;
+        let (as_of, limit) = (self.now(), limit.get());
+        let values = batch_values(statements, as_of, limit);
+        let sql = &statements.end_expired;
+        'batches: loop {
+            for (removing, putting_off) in passes(statements, sql) {
+                let mut rows = end_in_batch(db, statements, removing, &values).await?;
+                let removed = rows.len() as u64;
+                let put_off = put_off(db, putting_off, as_of, limit, removed).await?;
+                let ended = sessions(&mut rows);
+                if !ended.is_empty() {
+                    return Ok(ended);
+                }
+                if removed > 0 || put_off > 0 {
+                    continue 'batches;
+                }
             }
-            let ended = sessions(&mut removed);
-            if removed.is_empty() || !ended.is_empty() {
-                return Ok(ended);
-            }
+            return Ok(Vec::new());
         }
+    }
+}
+
+/// Two passes over what is left: past what others hold, and waiting for it.
+fn passes<'a>(
+    statements: &'a Statements,
+    removing: &'a statements::Batch,
+) -> impl Iterator<Item = (&'a Sql, Option<&'a Sql>)> {
+    let putting_off = statements.put_off.as_ref();
+    let first = (&removing.first, putting_off.map(|batch| &batch.first));
+    let waiting = removing.waiting.as_ref().map(|waiting| {
+        let putting_off = putting_off.and_then(|batch| batch.waiting.as_ref());
+        (waiting, putting_off)
+    });
+    [Some(first), waiting].into_iter().flatten()
+}
+
+/// Puts off what the cleanup has found alive, if it has: a full batch was all expired.
+async fn put_off(
+    db: &mut impl Connection,
+    sql: Option<&Sql>,
+    as_of: DateTime<Utc>,
+    limit: u32,
+    removed: u64,
+) -> Result<u64, Failure> {
+    match sql {
+        Some(sql) if removed < u64::from(limit) => {
+            let values = [
+                Bind::time(look_again_at(as_of)),
+                Bind::time(as_of),
+                Bind::time(as_of),
+                Bind::Integer(i64::from(limit)),
+            ];
+            db.execute(sql, &values).await
+        }
+        _ => Ok(0),
     }
 }
 
@@ -120,6 +198,10 @@ async fn end_in_batch<C: Connection>(
     }
 }
 
-fn batch_values(as_of: DateTime<Utc>, limit: u32) -> [Bind<'static>; 2] {
-    [Bind::time(as_of), Bind::Integer(i64::from(limit))]
+fn batch_values(statements: &Statements, as_of: DateTime<Utc>, limit: u32) -> Vec<Bind<'static>> {
+    let mut values = vec![Bind::time(as_of), Bind::Integer(i64::from(limit))];
+    if statements.dialect.puts_cleanup_off() {
+        values.push(Bind::time(as_of));
+    }
+    values
 }

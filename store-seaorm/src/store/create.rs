@@ -1,7 +1,9 @@
 //! Inserting a session.
 
+use chrono::{DateTime, Utc};
 use store_core::{Error, UserSession};
 
+use super::cleanup::cleanup_at;
 use super::{Inner, key_values};
 use crate::bind::Bind;
 use crate::database::Connection;
@@ -18,7 +20,7 @@ impl Inner {
         session: &UserSession,
     ) -> Result<(), Failure> {
         let statements = self.statements(db).await?;
-        if insert(db, statements, session).await? {
+        if insert(db, statements, session, self.now()).await? {
             return Ok(());
         }
         let partition = &session.key.partition_key;
@@ -30,7 +32,7 @@ impl Inner {
         db.begin(statements, locks).await?;
         self.delete_expired_in_the_way(db, statements, session)
             .await?;
-        if !insert(db, statements, session).await? {
+        if !insert(db, statements, session, self.now()).await? {
             return Err(Error::AlreadyExists.into());
         }
         db.commit().await
@@ -82,9 +84,10 @@ pub(super) async fn insert(
     db: &mut impl Connection,
     statements: &Statements,
     session: &UserSession,
+    now: DateTime<Utc>,
 ) -> Result<bool, Failure> {
     let [partition_key, user_key] = key_values(&session.key);
-    let values = [
+    let mut values = vec![
         partition_key,
         user_key,
         Bind::optional_text(session.subject_id.as_ref()),
@@ -95,6 +98,7 @@ pub(super) async fn insert(
         Bind::version(session.version),
         Bind::ticket(&session.ticket),
     ];
+    values.extend(cleanup_at(statements, session.expires, now));
     match db.execute(&statements.insert, &values).await {
         Ok(inserted) => Ok(inserted == 1),
         Err(failure) if failure.is_duplicate() => Ok(false),

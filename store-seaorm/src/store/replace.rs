@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use store_core::{Error, SessionId, SubjectId, UserKey, UserSessionKey, UserSessionUpdate};
 
+use super::cleanup::cleanup_at;
 use super::{Inner, key_values};
 use crate::bind::Bind;
 use crate::database::Connection;
@@ -76,13 +77,10 @@ impl Inner {
     ) -> Result<bool, Failure> {
         let statements = self.statements(db).await?;
         let [partition_key, user_key] = key_values(key);
-        let values = [
-            Bind::time(renewed),
-            Bind::Time(expires),
-            partition_key,
-            user_key,
-            Bind::time(self.now()),
-        ];
+        let now = self.now();
+        let mut values = vec![Bind::time(renewed), Bind::Time(expires)];
+        values.extend(cleanup_at(statements, expires, now));
+        values.extend([partition_key, user_key, Bind::time(now)]);
         Ok(db.execute(&statements.renew, &values).await? == 1)
     }
 
@@ -184,13 +182,13 @@ impl Inner {
             owner,
         }: Replacement<'_>,
     ) -> Result<bool, Failure> {
-        let now = Bind::time(self.now());
+        let now = self.now();
         let by_version = if new.is_some() {
             &statements.rotate
         } else {
             &statements.update
         };
-        let mut values = Vec::with_capacity(13);
+        let mut values = Vec::with_capacity(14);
         values.extend(new.map(|new| Bind::text(new.as_str())));
         values.extend([
             Bind::optional_text(update.subject_id.as_ref()),
@@ -200,7 +198,8 @@ impl Inner {
             Bind::Time(update.expires),
             Bind::ticket(&update.ticket),
         ]);
-        let [partition_key, user_key] = key_values(key);
+        values.extend(cleanup_at(statements, update.expires, now));
+        let (now, [partition_key, user_key]) = (Bind::time(now), key_values(key));
         values.extend([partition_key, user_key, now]);
         if let Some(owner) = owner {
             values.push(Bind::optional_text(owner.subject_id.as_ref()));

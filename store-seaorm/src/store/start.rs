@@ -44,9 +44,9 @@ impl Inner {
                     .await?,
             );
         }
-        if !insert(db, statements, session).await? {
+        if !insert(db, statements, session, self.now()).await? {
             ended.extend(self.end_expired_in_the_way(db, statements, session).await?);
-            if !insert(db, statements, session).await? {
+            if !insert(db, statements, session, self.now()).await? {
                 let replaces = policy.replace_same_session_id && session.session_id.is_some();
                 let key_is_free = !is_live(db, statements, session, self.now()).await?;
                 return Err(match replaces && key_is_free {

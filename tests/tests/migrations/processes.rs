@@ -83,7 +83,7 @@ mod into_a_missing_schema {
             "SELECT version FROM {}.user_sessions_migrations",
             schema.name
         );
-        assert_eq!(texts(&db, &history).await.len(), 1);
+        assert_eq!(texts(&db, &history).await.len(), 2);
         assert!(tables(&db).await.is_empty(), "nothing is outside of it");
     }
 
