@@ -63,7 +63,7 @@ impl Table {
                     Value::BigInt(Some(0)),
                     Value::Bytes(Some(sample.ticket.as_bytes().to_vec())),
                 ];
-                if backend == DbBackend::Postgres {
+                if backend != DbBackend::Sqlite {
                     row.push(time(sample.expires));
                 }
                 Ok(row)
@@ -169,7 +169,7 @@ impl Table {
 
 /// Whether the store's table says apart from `expires` when the cleanup is to look at a row.
 pub(crate) fn puts_cleanup_off(kind: DatabaseKind) -> bool {
-    kind == DatabaseKind::Postgres
+    kind != DatabaseKind::Sqlite
 }
 
 /// A key of the store's: bytes where its columns are.

@@ -32,8 +32,8 @@ impl Dialect {
     /// `expires`.
     pub(crate) fn puts_cleanup_off(self) -> bool {
         match self {
-            Self::Postgres => true,
-            Self::MySql | Self::MariaDb | Self::Sqlite => false,
+            Self::Postgres | Self::MySql | Self::MariaDb => true,
+            Self::Sqlite => false,
         }
     }
 

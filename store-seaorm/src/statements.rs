@@ -229,6 +229,16 @@ impl Statements {
     }
 }
 
+/// MySQL's and MariaDB's way to work on the rows that another condition has chosen in order: they
+/// are found first, and then by their keys.
+fn joined(table: &str, chosen: &str) -> String {
+    format!(
+        "(SELECT partition_key, user_key FROM {table} {chosen}) AS chosen \
+         STRAIGHT_JOIN {table} AS session ON session.partition_key = chosen.partition_key \
+         AND session.user_key = chosen.user_key"
+    )
+}
+
 const OF_SUBJECT: &str = " AND subject_id = ?";
 
 /// Behind (`created`, `user_key`), descending. Not as a row value: MySQL and MariaDB read the whole
@@ -268,7 +278,7 @@ impl Writer {
     }
 
     /// Removes rows and hands them back, except on MySQL, which cannot do that at once: there it
-    /// locks and reads them, and `delete_keys` follows.
+    /// locks and reads them, and `delete_keys` follows. So does a batch of the cleanup on MariaDB.
     fn end(&mut self, name: &'static str, condition: &str) -> Sql {
         if self.dialect.hands_back_what_it_removes() {
             self.delete(name, &format!("{condition} RETURNING {COLUMNS}"))
@@ -395,23 +405,28 @@ impl Writer {
         } else {
             String::new()
         };
-        let chosen = "WHERE expires <= ? ORDER BY expires LIMIT ?";
+        // Those that it is to look at are so many and no more, whatever it finds.
+        let chosen = "WHERE cleanup_at <= ? ORDER BY cleanup_at LIMIT ?";
         let text = |skip_locked: &str| match self.dialect {
-            // Those that it is to look at are so many and no more, whatever it finds.
             Dialect::Postgres => format!(
-                "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} \
-                 WHERE cleanup_at <= ? ORDER BY cleanup_at LIMIT ? FOR UPDATE{skip_locked})) \
-                 AND expires <= ?{returning}"
+                "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} {chosen} \
+                 FOR UPDATE{skip_locked})) AND expires <= ?{returning}"
             ),
             Dialect::Sqlite => format!(
-                "DELETE FROM {table} WHERE rowid IN \
-                 (SELECT rowid FROM {table} {chosen}){returning}"
+                "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} \
+                 WHERE expires <= ? ORDER BY expires LIMIT ?){returning}"
             ),
-            Dialect::MySql if hand_back => {
-                format!("SELECT {COLUMNS} FROM {table} {chosen} FOR UPDATE{skip_locked}")
-            }
             Dialect::MySql | Dialect::MariaDb => {
-                format!("DELETE FROM {table} {chosen}{returning}")
+                let joined = joined(table, chosen);
+                if hand_back {
+                    let columns = COLUMNS.replace(", ", ", session.");
+                    format!(
+                        "SELECT session.{columns} FROM {joined} WHERE session.expires <= ? \
+                         FOR UPDATE{skip_locked}"
+                    )
+                } else {
+                    format!("DELETE session FROM {joined} WHERE session.expires <= ?")
+                }
             }
         };
         let texts = [text(" SKIP LOCKED"), text("")];
@@ -424,12 +439,17 @@ impl Writer {
             return None;
         }
         let table = &self.table;
-        let text = |skip_locked: &str| {
-            format!(
+        let chosen = format!("WHERE cleanup_at <= ? AND {IS_LIVE} ORDER BY cleanup_at LIMIT ?");
+        let text = |skip_locked: &str| match self.dialect {
+            Dialect::Postgres | Dialect::Sqlite => format!(
                 "UPDATE {table} SET cleanup_at = LEAST(expires, ?) WHERE ctid = ANY (ARRAY(\
-                 SELECT ctid FROM {table} WHERE cleanup_at <= ? AND {IS_LIVE} \
-                 ORDER BY cleanup_at LIMIT ? FOR UPDATE{skip_locked}))"
-            )
+                 SELECT ctid FROM {table} {chosen} FOR UPDATE{skip_locked}))"
+            ),
+            Dialect::MySql | Dialect::MariaDb => format!(
+                "UPDATE (SELECT CAST(? AS DATETIME(6)) AS at) AS again STRAIGHT_JOIN {} \
+                 SET session.cleanup_at = COALESCE(LEAST(session.expires, again.at), again.at)",
+                joined(table, &chosen)
+            ),
         };
         let texts = [text(" SKIP LOCKED"), text("")];
         Some(self.batch(["put off", "put off, waiting"], texts))

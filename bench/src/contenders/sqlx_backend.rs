@@ -185,7 +185,7 @@ backend! {
 }
 
 backend! {
-    MySql, begin: "BEGIN", cleanup_at: false, options: mysql_options,
+    MySql, begin: "BEGIN", cleanup_at: true, options: mysql_options,
     // As the store has it; the default would make of every write by index a lock on a gap.
     after_connect: "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     text: str::as_bytes,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use store_core::{Result, UserSession};
 
-use super::end::{remove, sessions};
+use super::end::{delete_rows, remove, sessions};
 use super::{Inner, SeaOrmUserSessionStore};
 use crate::bind::Bind;
 use crate::database::Connection;
@@ -191,7 +191,8 @@ async fn end_in_batch<C: Connection>(
         Dialect::Postgres | Dialect::Sqlite => remove(db, statements, sql, values).await,
         Dialect::MySql | Dialect::MariaDb => {
             db.begin(statements, Locks::NONE).await?;
-            let removed = remove(db, statements, sql, values).await?;
+            let mut removed = db.rows(sql, values).await?;
+            delete_rows(db, statements, &mut removed).await?;
             db.commit().await?;
             Ok(removed)
         }

@@ -104,7 +104,7 @@ pub(super) fn sessions(removed: &mut [impl Row]) -> Vec<UserSession> {
 }
 
 /// Removes rows that this transaction has locked and read: MySQL's way.
-async fn delete_rows<C: Connection>(
+pub(super) async fn delete_rows<C: Connection>(
     db: &mut C,
     statements: &Statements,
     rows: &mut [C::Row],

@@ -47,7 +47,10 @@ async fn migrate_an_empty_database(db: TestDatabase) {
     assert!(Migrator::new().is_current(&db).await.unwrap());
     assert_eq!(
         texts(&db, "SELECT version FROM user_sessions_migrations").await,
-        ["m20261120_000001_create_user_sessions"]
+        [
+            "m20261120_000001_create_user_sessions",
+            "m20261120_000002_defer_cleanup"
+        ]
     );
 }
 

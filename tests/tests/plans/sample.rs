@@ -45,6 +45,12 @@ impl Sampled {
                 .await
                 .expect("rows go in");
         }
+        if !matches!(kind, DatabaseKind::Sqlite | DatabaseKind::SqliteMemory) {
+            // As if the cleanup had seen them.
+            db.execute_unprepared("UPDATE user_sessions SET cleanup_at = expires")
+                .await
+                .expect("every session expires");
+        }
         // On SQLite nobody takes statistics, so its plans have to be good without.
         let analyze = match kind {
             DatabaseKind::MySql | DatabaseKind::MariaDb => "ANALYZE TABLE user_sessions",
@@ -60,8 +66,8 @@ impl Sampled {
     /// On a new connection afterwards: SQLite's others explain by the schema that they know.
     pub(crate) async fn drop_index_of_the_cleanup(&mut self) {
         let index = match self.kind {
-            DatabaseKind::Postgres => "user_sessions_cleanup_at",
-            _ => "user_sessions_expires",
+            DatabaseKind::Sqlite | DatabaseKind::SqliteMemory => "user_sessions_expires",
+            _ => "user_sessions_cleanup_at",
         };
         let on = match self.kind {
             DatabaseKind::MySql | DatabaseKind::MariaDb => " ON user_sessions",
@@ -150,8 +156,8 @@ fn parameters(name: &str, kind: DatabaseKind) -> Vec<Parameter> {
     let is_mysql = matches!(kind, DatabaseKind::MySql | DatabaseKind::MariaDb);
     // When the cleanup is to look at a session, where the store says so apart.
     let cleanup_at: &[Parameter] = match kind {
-        DatabaseKind::Postgres => &[Time],
-        _ => &[],
+        DatabaseKind::Sqlite | DatabaseKind::SqliteMemory => &[],
+        _ => &[Time],
     };
 
     const KEY: [Parameter; 2] = [Partition, UserKey];
