@@ -230,7 +230,7 @@ impl Statements {
 }
 
 /// MySQL's and MariaDB's way to work on the rows that another condition has chosen in order: they
-/// are found first, and then by their keys.
+/// are found and locked first, and then by their keys.
 fn joined(table: &str, chosen: &str) -> String {
     format!(
         "(SELECT partition_key, user_key FROM {table} {chosen}) AS chosen \
@@ -417,12 +417,12 @@ impl Writer {
                  WHERE expires <= ? ORDER BY expires LIMIT ?){returning}"
             ),
             Dialect::MySql | Dialect::MariaDb => {
-                let joined = joined(table, chosen);
+                let joined = joined(table, &format!("{chosen} FOR UPDATE{skip_locked}"));
                 if hand_back {
                     let columns = COLUMNS.replace(", ", ", session.");
                     format!(
                         "SELECT session.{columns} FROM {joined} WHERE session.expires <= ? \
-                         FOR UPDATE{skip_locked}"
+                         FOR UPDATE"
                     )
                 } else {
                     format!("DELETE session FROM {joined} WHERE session.expires <= ?")
@@ -448,7 +448,7 @@ impl Writer {
             Dialect::MySql | Dialect::MariaDb => format!(
                 "UPDATE (SELECT CAST(? AS DATETIME(6)) AS at) AS again STRAIGHT_JOIN {} \
                  SET session.cleanup_at = COALESCE(LEAST(session.expires, again.at), again.at)",
-                joined(table, &chosen)
+                joined(table, &format!("{chosen} FOR UPDATE{skip_locked}"))
             ),
         };
         let texts = [text(" SKIP LOCKED"), text("")];
