@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use store_core::{Result, UserSession};
+use store_core::{Result, UserSession, stored_timestamp};
 
 use super::end::{delete_rows, remove, sessions};
 use super::{Inner, SeaOrmUserSessionStore};
@@ -41,8 +41,10 @@ pub(super) fn cleanup_at(
         .then_some(Bind::time(at))
 }
 
+/// Not later than any time that a session can have.
 fn look_again_at(now: DateTime<Utc>) -> DateTime<Utc> {
-    now.checked_add_signed(LOOK_AGAIN_AFTER).unwrap_or(now)
+    let at = now.checked_add_signed(LOOK_AGAIN_AFTER);
+    at.and_then(|at| stored_timestamp(at).ok()).unwrap_or(now)
 }
 
 /// Batch by batch, each for itself: dropped, the cleanup ends after the batch at hand.
@@ -148,10 +150,11 @@ async fn put_off(
     limit: u32,
     removed: u64,
 ) -> Result<u64, Failure> {
+    let at = look_again_at(as_of);
     match sql {
-        Some(sql) if removed < u64::from(limit) => {
+        Some(sql) if removed < u64::from(limit) && at > as_of => {
             let values = [
-                Bind::time(look_again_at(as_of)),
+                Bind::time(at),
                 Bind::time(as_of),
                 Bind::time(as_of),
                 Bind::Integer(i64::from(limit)),
