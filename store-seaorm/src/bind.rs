@@ -17,6 +17,10 @@ pub(crate) enum Bind<'a> {
 
 /// What a row is found by, as it is stored: it need not be a legal key.
 #[derive(Clone)]
+#[cfg_attr(
+    not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    allow(dead_code, reason = "not every database stores every kind")
+)]
 pub(crate) enum StoredKey {
     Text(String),
     Bytes(Vec<u8>),

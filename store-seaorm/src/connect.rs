@@ -60,10 +60,6 @@ const MAX_CONNECTIONS_BESIDE: u32 = 4;
 ///
 /// SeaORM traces the URL that it is given, and a server's has a password in it. So SeaORM gets one
 /// without, and beside it what sqlx has read from the right one.
-#[cfg_attr(
-    not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
-    expect(dead_code, reason = "without a driver nothing connects")
-)]
 fn options(url: &str, max_connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
@@ -78,17 +74,21 @@ fn options(url: &str, max_connections: u32) -> ConnectOptions {
     options
 }
 
+/// What `connect` makes connections of beside the store's own: few, and none before one is needed.
 #[cfg_attr(
     not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
     expect(dead_code, reason = "without a driver nothing connects")
 )]
-/// What `connect` makes connections of beside the store's own: few, and none before one is needed.
 fn beside(url: &str, max_connections: u32) -> ConnectOptions {
     let mut options = options(url, max_connections.min(MAX_CONNECTIONS_BESIDE));
     options.connect_lazy(true);
     options
 }
 
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    expect(dead_code, reason = "without a driver nothing connects")
+)]
 async fn open(options: ConnectOptions) -> Result<DatabaseConnection> {
     sea_orm::Database::connect(options)
         .await

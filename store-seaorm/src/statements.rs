@@ -16,6 +16,7 @@ pub(crate) struct Sql(pub(crate) Arc<str>);
 
 impl Sql {
     /// The statement with numbers in place of its parameters, for where it takes none.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(crate) fn with_integers(&self, integers: &[i64]) -> String {
         let mut text = String::with_capacity(self.0.len() + 20 * integers.len());
         let mut integers = integers.iter();
@@ -534,6 +535,7 @@ mod tests {
         assert_eq!(numbered("a"), "a");
     }
 
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     #[test]
     fn numbers_take_the_places_of_parameters() {
         let statement = |text: &str| Sql(text.into());

@@ -55,7 +55,7 @@ async fn keeps_every_session(db: TestDatabase) {
 
     clock.advance(TimeDelta::minutes(5).to_std().unwrap());
     let ended = store.end_expired_sessions(ALL).await.unwrap();
-    assert_eq!(ended, [soon.clone()]);
+    assert_eq!(ended, std::slice::from_ref(soon));
     clock.advance(TimeDelta::days(30).to_std().unwrap());
     assert_eq!(store.delete_expired_sessions().await.unwrap(), 1);
     let found = store.get_user_session(&never.key).await.unwrap();
