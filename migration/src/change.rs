@@ -8,12 +8,12 @@ use sea_orm_migration::{
 
 use crate::{
     Options, catalog, history, m20261120_000001_create_user_sessions::CreateUserSessions,
-    names::Names,
+    m20261120_000002_defer_cleanup::DeferCleanup, names::Names,
 };
 
 /// Every change, oldest first. A new one is a module of its own and a line here; those that have
 /// been released are history, and stay as they are.
-pub(crate) const CHANGES: &[&dyn Change] = &[&CreateUserSessions];
+pub(crate) const CHANGES: &[&dyn Change] = &[&CreateUserSessions, &DeferCleanup];
 
 /// A step from one state of the tables to the next, written down as statements.
 ///

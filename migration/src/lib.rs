@@ -52,6 +52,7 @@ mod dialect;
 mod history;
 mod lock;
 mod m20261120_000001_create_user_sessions;
+mod m20261120_000002_defer_cleanup;
 mod migrator;
 mod names;
 mod options;

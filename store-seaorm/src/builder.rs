@@ -6,6 +6,8 @@ use sea_orm::DatabaseConnection;
 use store_core::{Clock, Result, SystemClock, Ticket};
 
 use crate::connect;
+use crate::database::Database;
+use crate::database::host::Host;
 use crate::names::DEFAULT_TABLE;
 use crate::store::SeaOrmUserSessionStore;
 
@@ -98,14 +100,19 @@ impl Builder {
     /// As [`SeaOrmUserSessionStore::connect`]; [`Error::Configuration`](store_core::Error) also for
     /// no connections at all.
     pub async fn connect(self, url: &str) -> Result<SeaOrmUserSessionStore> {
-        let connect::Connections { reads, writes } =
-            connect::connect(url, self.max_connections).await?;
-        Ok(SeaOrmUserSessionStore::from_parts(reads, writes, self))
+        let connect::Connections {
+            database,
+            connection,
+        } = connect::connect(url, self.max_connections).await?;
+        Ok(SeaOrmUserSessionStore::from_parts(
+            database, connection, self,
+        ))
     }
 
     /// A store on the host's own connection. Does no I/O, and cannot fail: a bad name comes out of
     /// the first operation, as [`Error::Configuration`](store_core::Error::Configuration).
     pub fn build(self, db: DatabaseConnection) -> SeaOrmUserSessionStore {
-        SeaOrmUserSessionStore::from_parts(db.clone(), db, self)
+        let database = Database::Host(Host::new(db.clone()));
+        SeaOrmUserSessionStore::from_parts(database, db, self)
     }
 }

@@ -19,6 +19,9 @@ pub(crate) enum Failure {
     Answer(Error),
     /// The database or its driver failed.
     Database(DbErr),
+    /// SQLite failed, on a thread of the store's own.
+    #[cfg(feature = "sqlite")]
+    Sqlite(rusqlite::Error),
     /// What the attempt had seen was no longer so: nothing has happened, and the next may do.
     Overtaken,
     /// The connection was lost before anything but the beginning of a transaction was sent.
@@ -59,10 +62,22 @@ impl Failure {
             Self::Answer(_) => Kind::Other,
             Self::Overtaken => Kind::Refused,
             Self::Database(error) => kind(error),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(error) => {
+                sqlite::kind(error.sqlite_error().map(|error| error.extended_code))
+            }
             Self::NotBegun(error) => match kind(error) {
                 Kind::Lost => Kind::Closed,
                 other => other,
             },
+        }
+    }
+
+    /// The same, when nothing but the beginning of a transaction was sent.
+    pub(crate) fn not_begun(self) -> Self {
+        match self {
+            Self::Database(error) => Self::NotBegun(error),
+            other => other,
         }
     }
 
@@ -83,6 +98,13 @@ impl From<DbErr> for Failure {
     }
 }
 
+#[cfg(feature = "sqlite")]
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
 /// What the caller is told when nothing more is tried.
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
@@ -90,14 +112,18 @@ impl From<Failure> for Error {
         match failure {
             Failure::Answer(error) => error,
             Failure::Overtaken => Error::unavailable(Overtaken),
-            Failure::Database(error) | Failure::NotBegun(error) => match kind {
-                Kind::Refused | Kind::Closed | Kind::Lost | Kind::Exhausted => {
-                    Error::unavailable(cause(error))
-                }
-                Kind::NotMigrated => Error::NotMigrated,
-                Kind::Duplicate | Kind::SqliteGeneric | Kind::Other => Error::backend(cause(error)),
-            },
+            Failure::Database(error) | Failure::NotBegun(error) => told(kind, cause(error)),
+            #[cfg(feature = "sqlite")]
+            Failure::Sqlite(error) => told(kind, error.into()),
         }
+    }
+}
+
+fn told(kind: Kind, cause: BoxError) -> Error {
+    match kind {
+        Kind::Refused | Kind::Closed | Kind::Lost | Kind::Exhausted => Error::unavailable(cause),
+        Kind::NotMigrated => Error::NotMigrated,
+        Kind::Duplicate | Kind::SqliteGeneric | Kind::Other => Error::backend(cause),
     }
 }
 

@@ -14,7 +14,7 @@ impl CleanupLease for SeaOrmUserSessionStore {
     #[tracing::instrument(name = "store.try_acquire", level = "debug", skip_all)]
     async fn try_acquire(&self) -> Result<Option<Box<dyn CleanupLeaseGuard>>> {
         let db = self.connection();
-        let names = &self.inner.statements().await?.names;
+        let names = self.inner.names()?;
         #[cfg(feature = "postgres")]
         if let sea_orm::DatabaseConnectionType::SqlxPostgresPoolConnection(_) = db.inner {
             return in_time(server::postgres(db.get_postgres_connection_pool(), names)).await;

@@ -23,13 +23,15 @@
 //!
 //! # Where things are
 //! What differs between databases is in `connect` (how a connection is made), `statements` (the
-//! SQL), `failure` (what an error code means), [`entity`] (how a column is read) and `transaction`
-//! (how locks are taken). The operations are in `store`, the same for all.
+//! SQL), `failure` (what an error code means), [`entity`] (how a column is read) and `database`
+//! (how a statement gets there, and how locks are taken). The operations are in `store`, the same for all.
 
 pub mod entity;
 
+mod bind;
 mod builder;
 mod connect;
+mod database;
 mod dialect;
 mod failure;
 mod lease;
@@ -39,7 +41,7 @@ mod retry;
 mod row;
 mod statements;
 mod store;
-mod transaction;
+mod to_the_end;
 
 pub use builder::Builder;
 pub use store::SeaOrmUserSessionStore;

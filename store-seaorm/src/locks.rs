@@ -3,7 +3,10 @@
 use std::hash::Hasher as _;
 
 use fnv::FnvHasher;
-use store_core::{PartitionKey, SessionId, SubjectId, UserKey};
+use store_core::{Error, PartitionKey, SessionId, SubjectId, UserKey};
+
+use crate::dialect::Dialect;
+use crate::failure::Failure;
 
 /// How many rows the table of locks has on MySQL and MariaDB. The migration made them.
 pub(crate) const STRIPES: u64 = 512;
@@ -46,6 +49,51 @@ impl Lock {
     /// For the table of locks. FNV mixes its upper bits best.
     pub(crate) fn stripe(self) -> i64 {
         ((self.0 >> 32) % STRIPES).cast_signed()
+    }
+}
+
+/// At most two things to lock: a session id first, then a subject or a user key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Locks(pub(crate) Option<Lock>, pub(crate) Option<Lock>);
+
+impl Locks {
+    pub(crate) const NONE: Self = Self(None, None);
+
+    /// What starts and the operations by filter lock.
+    pub(crate) fn of(
+        partition: &PartitionKey,
+        session_id: Option<&SessionId>,
+        subject_id: Option<&SubjectId>,
+    ) -> Self {
+        Self(
+            session_id.map(|id| Lock::session_id(partition, id)),
+            subject_id.map(|id| Lock::subject(partition, id)),
+        )
+    }
+
+    /// What the locking statement takes. `None` where the beginning of the transaction locks
+    /// everything, or nothing is to be locked.
+    pub(crate) fn values(self, dialect: Dialect) -> Option<[i64; 2]> {
+        let first = self.0.or(self.1)?;
+        let both = [first, self.1.unwrap_or(first)];
+        match dialect {
+            Dialect::Sqlite => None,
+            Dialect::Postgres => Some(both.map(Lock::as_i64)),
+            Dialect::MySql | Dialect::MariaDb => Some(both.map(Lock::stripe)),
+        }
+    }
+
+    /// Whether the locking statement found what it had to lock: without its row a stripe locks
+    /// nothing.
+    pub(crate) fn check(self, dialect: Dialect, changed: u64) -> Result<(), Failure> {
+        match (dialect, self.values(dialect)) {
+            (Dialect::MySql | Dialect::MariaDb, Some([first, second]))
+                if changed != if first == second { 1 } else { 2 } =>
+            {
+                Err(Error::NotMigrated.into())
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Parameters are `?` here, in the order in which they are bound, on every database.
 
+use std::sync::Arc;
+
 use store_core::UserSessionsFilter;
 
 use crate::dialect::Dialect;
@@ -10,7 +12,25 @@ use crate::row::{COLUMNS, COLUMNS_WITHOUT_KEY, SUMMARY_COLUMNS};
 
 /// A statement for one database, with the table's name in it.
 #[derive(Debug)]
-pub(crate) struct Sql(pub(crate) String);
+pub(crate) struct Sql(pub(crate) Arc<str>);
+
+impl Sql {
+    /// The statement with numbers in place of its parameters, for where it takes none.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn with_integers(&self, integers: &[i64]) -> String {
+        let mut text = String::with_capacity(self.0.len() + 20 * integers.len());
+        let mut integers = integers.iter();
+        let mut rest = &*self.0;
+        while let Some(at) = rest.find(['?', '$']) {
+            text.push_str(&rest[..at]);
+            if let Some(integer) = integers.next() {
+                text.push_str(&format!("({integer})"));
+            }
+            rest = rest[at + 1..].trim_start_matches(|digit: char| digit.is_ascii_digit());
+        }
+        text + rest
+    }
+}
 
 /// A change on condition of the version, or without.
 #[derive(Debug)]
@@ -73,6 +93,9 @@ pub(crate) struct Statements {
     pub(crate) live_of_subject: Sql,
     pub(crate) delete_expired: Batch,
     pub(crate) end_expired: Batch,
+    /// Puts off those that the cleanup was to look at and found alive, where
+    /// [`Dialect::puts_cleanup_off`].
+    pub(crate) put_off: Option<Batch>,
     pub(crate) list: [Sql; 4],
     pub(crate) count: [Sql; 2],
     /// Locks two things in the order in which every transaction does.
@@ -175,6 +198,7 @@ impl Statements {
             live_of_subject: w.live_of_subject(),
             delete_expired: w.expired(["delete expired", "delete expired, waiting"], false),
             end_expired: w.expired(["end expired", "end expired, waiting"], true),
+            put_off: w.put_off(),
             list: [
                 w.list("list", ""),
                 w.list("list after", AFTER),
@@ -206,6 +230,16 @@ impl Statements {
     }
 }
 
+/// MySQL's and MariaDB's way to work on the rows that another condition has chosen in order: they
+/// are found and locked first, and then by their keys.
+fn joined(table: &str, chosen: &str) -> String {
+    format!(
+        "(SELECT partition_key, user_key FROM {table} {chosen}) AS chosen \
+         STRAIGHT_JOIN {table} AS session ON session.partition_key = chosen.partition_key \
+         AND session.user_key = chosen.user_key"
+    )
+}
+
 const OF_SUBJECT: &str = " AND subject_id = ?";
 
 /// Behind (`created`, `user_key`), descending. Not as a row value: MySQL and MariaDB read the whole
@@ -227,7 +261,7 @@ impl Writer {
             Dialect::MySql | Dialect::MariaDb | Dialect::Sqlite => text,
         };
         self.catalog.push((name, text.clone()));
-        Sql(text)
+        Sql(text.into())
     }
 
     fn select(&mut self, name: &'static str, columns: &str, condition: &str) -> Sql {
@@ -245,7 +279,7 @@ impl Writer {
     }
 
     /// Removes rows and hands them back, except on MySQL, which cannot do that at once: there it
-    /// locks and reads them, and `delete_keys` follows.
+    /// locks and reads them, and `delete_keys` follows. So does a batch of the cleanup on MariaDB.
     fn end(&mut self, name: &'static str, condition: &str) -> Sql {
         if self.dialect.hands_back_what_it_removes() {
             self.delete(name, &format!("{condition} RETURNING {COLUMNS}"))
@@ -266,8 +300,13 @@ impl Writer {
             Dialect::Postgres | Dialect::Sqlite => " ON CONFLICT DO NOTHING",
             Dialect::MySql | Dialect::MariaDb => "",
         };
+        let (column, value) = match self.dialect.puts_cleanup_off() {
+            true => (", cleanup_at", ", ?"),
+            false => ("", ""),
+        };
         let text = format!(
-            "INSERT INTO {} ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?){on_conflict}",
+            "INSERT INTO {} ({COLUMNS}{column}) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?{value}){on_conflict}",
             self.table
         );
         self.sql("insert", text)
@@ -275,19 +314,30 @@ impl Writer {
 
     fn renew(&mut self) -> Sql {
         let text = format!(
-            "UPDATE {} SET renewed = ?, expires = ?, version = version + 1 \
+            "UPDATE {} SET renewed = ?, expires = ?{}, version = version + 1 \
              WHERE {HAS_KEY} AND {IS_LIVE}",
-            self.table
+            self.table,
+            self.no_later_cleanup()
         );
         self.sql("renew", text)
+    }
+
+    /// Moves `cleanup_at` forward if the session is to expire before it, and leaves it otherwise: an
+    /// index that no change touches costs none of them anything.
+    fn no_later_cleanup(&self) -> &'static str {
+        match self.dialect.puts_cleanup_off() {
+            true => ", cleanup_at = LEAST(cleanup_at, ?)",
+            false => "",
+        }
     }
 
     /// `first` is assigned before the six fields, and `more` has to hold.
     fn update(&mut self, [any, given]: [&'static str; 2], first: &str, more: &str) -> ByVersion {
         let text = format!(
             "UPDATE {} SET {first}subject_id = ?, session_id = ?, created = ?, renewed = ?, \
-             expires = ?, ticket = ?, version = version + 1 WHERE {HAS_KEY} AND {IS_LIVE}{more}",
-            self.table
+             expires = ?, ticket = ?{}, version = version + 1 WHERE {HAS_KEY} AND {IS_LIVE}{more}",
+            self.table,
+            self.no_later_cleanup()
         );
         ByVersion {
             given: self.sql(given, format!("{text} AND version = ?")),
@@ -349,31 +399,65 @@ impl Writer {
         self.select("live of subject", columns, &condition)
     }
 
-    fn expired(&mut self, [first, waiting]: [&'static str; 2], hand_back: bool) -> Batch {
+    fn expired(&mut self, names: [&'static str; 2], hand_back: bool) -> Batch {
         let table = &self.table;
         let returning = if hand_back {
             format!(" RETURNING {COLUMNS}")
         } else {
             String::new()
         };
-        let chosen = "WHERE expires <= ? ORDER BY expires LIMIT ?";
+        // Those that it is to look at are so many and no more, whatever it finds.
+        let chosen = "WHERE cleanup_at <= ? ORDER BY cleanup_at LIMIT ?";
         let text = |skip_locked: &str| match self.dialect {
             Dialect::Postgres => format!(
                 "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} {chosen} \
-                 FOR UPDATE{skip_locked})){returning}"
+                 FOR UPDATE{skip_locked})) AND expires <= ?{returning}"
             ),
             Dialect::Sqlite => format!(
-                "DELETE FROM {table} WHERE rowid IN \
-                 (SELECT rowid FROM {table} {chosen}){returning}"
+                "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} \
+                 WHERE expires <= ? ORDER BY expires LIMIT ?){returning}"
             ),
-            Dialect::MySql if hand_back => {
-                format!("SELECT {COLUMNS} FROM {table} {chosen} FOR UPDATE{skip_locked}")
-            }
             Dialect::MySql | Dialect::MariaDb => {
-                format!("DELETE FROM {table} {chosen}{returning}")
+                let joined = joined(table, &format!("{chosen} FOR UPDATE{skip_locked}"));
+                if hand_back {
+                    let columns = COLUMNS.replace(", ", ", session.");
+                    format!(
+                        "SELECT session.{columns} FROM {joined} WHERE session.expires <= ? \
+                         FOR UPDATE"
+                    )
+                } else {
+                    format!("DELETE session FROM {joined} WHERE session.expires <= ?")
+                }
             }
         };
-        let (first_text, waiting_text) = (text(" SKIP LOCKED"), text(""));
+        let texts = [text(" SKIP LOCKED"), text("")];
+        self.batch(names, texts)
+    }
+
+    /// When a session that never expires, or not for long, is looked at again, the caller says.
+    fn put_off(&mut self) -> Option<Batch> {
+        if !self.dialect.puts_cleanup_off() {
+            return None;
+        }
+        let table = &self.table;
+        let chosen = format!("WHERE cleanup_at <= ? AND {IS_LIVE} ORDER BY cleanup_at LIMIT ?");
+        let text = |skip_locked: &str| match self.dialect {
+            Dialect::Postgres | Dialect::Sqlite => format!(
+                "UPDATE {table} SET cleanup_at = LEAST(expires, ?) WHERE ctid = ANY (ARRAY(\
+                 SELECT ctid FROM {table} {chosen} FOR UPDATE{skip_locked}))"
+            ),
+            Dialect::MySql | Dialect::MariaDb => format!(
+                "UPDATE (SELECT CAST(? AS DATETIME(6)) AS at) AS again STRAIGHT_JOIN {} \
+                 SET session.cleanup_at = COALESCE(LEAST(session.expires, again.at), again.at)",
+                joined(table, &format!("{chosen} FOR UPDATE{skip_locked}"))
+            ),
+        };
+        let texts = [text(" SKIP LOCKED"), text("")];
+        Some(self.batch(["put off", "put off, waiting"], texts))
+    }
+
+    fn batch(&mut self, [first, waiting]: [&'static str; 2], texts: [String; 2]) -> Batch {
+        let [first_text, waiting_text] = texts;
         Batch {
             waiting: (first_text != waiting_text).then(|| self.sql(waiting, waiting_text)),
             first: self.sql(first, first_text),
@@ -413,7 +497,8 @@ impl Writer {
             // All tables of a database share its advisory locks. Their numbers tell them apart, by
             // whatever name a node knows them.
             Dialect::Postgres => format!(
-                "SELECT pg_advisory_xact_lock(? # id), pg_advisory_xact_lock(? # id) \
+                "SELECT pg_advisory_xact_lock(?::bigint # id), \
+                 pg_advisory_xact_lock(?::bigint # id) \
                  FROM (SELECT '{}'::regclass::oid::bigint << 32) AS of_table (id)",
                 self.table
             ),
@@ -448,5 +533,16 @@ mod tests {
     fn parameters_are_numbered_for_postgres() {
         assert_eq!(numbered("a = ? AND b = ?"), "a = $1 AND b = $2");
         assert_eq!(numbered("a"), "a");
+    }
+
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    #[test]
+    fn numbers_take_the_places_of_parameters() {
+        let statement = |text: &str| Sql(text.into());
+        for text in ["a IN (?, ?) b", "a IN ($1, $2) b"] {
+            let text = statement(text).with_integers(&[-1, 20]);
+            assert_eq!(text, "a IN ((-1), (20)) b");
+        }
+        assert_eq!(statement("a").with_integers(&[]), "a");
     }
 }

@@ -1,16 +1,69 @@
 //! The store: its operations, a file for each kind.
 
-/// Repeats an operation of [`Inner`] while that may help, in a task of its own.
-macro_rules! detached {
-    ($store:expr, $what:expr, |$inner:ident| $operation:expr) => {{
-        let $inner = std::sync::Arc::clone(&$store.inner);
-        $crate::store::SeaOrmUserSessionStore::detached(async move {
-            let answer = $crate::retry::retrying!($what, $operation);
-            $inner.answer(answer).await
-        })
+/// Repeats an operation of [`Inner`] on a connection while that may help, to its end also if whoever
+/// waits for it goes away. `$given` is what it works on.
+macro_rules! run {
+    ($store:expr, $what:expr, $given:expr, |$inner:ident, $db:ident, $args:pat_param| $operation:expr) => {{
+        let inner = std::sync::Arc::clone(&$store.inner);
+        let given = std::sync::Arc::new($given);
+        $crate::to_the_end::ToTheEnd::new(tracing::Instrument::in_current_span(async move {
+            let answer = $crate::retry::retrying!(
+                $what,
+                $crate::store::attempt!(inner, $what, given, |$inner, $db, $args| $operation)
+            );
+            inner.answer(answer).await
+        }))
         .await
     }};
 }
+
+/// One attempt at an operation.
+macro_rules! attempt {
+    ($store:ident, $what:expr, $given:ident, |$inner:ident, $db:ident, $args:pat_param| $operation:expr) => {
+        async {
+            use $crate::database::{Connection as _, Database};
+            match &$store.database {
+                Database::Host(host) => {
+                    let ($inner, $args) = (&*$store, &*$given);
+                    let mut connection = host.connection();
+                    let $db = &mut connection;
+                    let answer = $operation.await;
+                    connection.roll_back().await;
+                    answer
+                }
+                #[cfg(feature = "postgres")]
+                Database::Postgres(pool) => {
+                    let ($inner, $args) = (&*$store, &*$given);
+                    let mut connection = pool.get().await?;
+                    let $db = &mut connection;
+                    let answer = $operation.await;
+                    connection.roll_back().await;
+                    answer
+                }
+                #[cfg(feature = "mysql")]
+                Database::MySql(pool) => {
+                    let ($inner, $args) = (&*$store, &*$given);
+                    let mut connection = pool.get().await?;
+                    let $db = &mut connection;
+                    let answer = $operation.await;
+                    connection.roll_back().await;
+                    answer
+                }
+                #[cfg(feature = "sqlite")]
+                Database::SqliteFile(file) => {
+                    let store = std::sync::Arc::clone(&$store);
+                    let given = std::sync::Arc::clone(&$given);
+                    file.run($what, move |$db| {
+                        let ($inner, $args) = (&*store, &*given);
+                        $crate::database::sqlite::at_once($operation)
+                    })
+                    .await
+                }
+            }
+        }
+    };
+}
+pub(crate) use attempt;
 
 mod cleanup;
 mod create;
@@ -22,7 +75,6 @@ mod replace;
 mod start;
 
 use std::fmt;
-use std::future::Future;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -30,15 +82,15 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseConnection;
 use store_core::{
-    Error, MAX_LIMIT, Page, PageRequest, PartitionKey, Result, StartPolicy, SubjectId, UserKey,
+    MAX_LIMIT, Page, PageRequest, PartitionKey, Result, StartPolicy, SubjectId, UserKey,
     UserSession, UserSessionDirectory, UserSessionKey, UserSessionStore, UserSessionStoreCleanup,
     UserSessionUpdate, UserSessionsFilter, stored_timestamp,
 };
-use tracing::Instrument as _;
 
-pub(crate) use self::inner::{Inner, execute};
-use self::inner::{StatementsOf, filter_values, key_values, one_row, rows};
+pub(crate) use self::inner::Inner;
+use self::inner::{StatementsOf, filter_values, key_values};
 use crate::builder::Builder;
+use crate::database::Database;
 use crate::names::TableNames;
 use crate::retry::Attempt;
 
@@ -89,8 +141,8 @@ impl SeaOrmUserSessionStore {
     }
 
     pub(crate) fn from_parts(
-        reads: DatabaseConnection,
-        writes: DatabaseConnection,
+        database: Database,
+        connection: DatabaseConnection,
         options: Builder,
     ) -> Self {
         let Builder {
@@ -101,11 +153,11 @@ impl SeaOrmUserSessionStore {
             ..
         } = options;
         let statements = TableNames::new(schema, table)
-            .and_then(|names| StatementsOf::new(reads.get_database_backend(), names));
+            .and_then(|names| StatementsOf::new(database.backend(), names));
         Self {
             inner: Arc::new(Inner {
-                reads,
-                writes,
+                database,
+                connection,
                 clock,
                 max_ticket_len,
                 statements,
@@ -115,7 +167,7 @@ impl SeaOrmUserSessionStore {
 
     /// A connection to the same database: for the migrations and the host's own queries.
     pub fn connection(&self) -> &DatabaseConnection {
-        &self.inner.reads
+        &self.inner.connection
     }
 
     /// Every statement that the store sends, with a name: for a database administrator who wants to
@@ -125,29 +177,16 @@ impl SeaOrmUserSessionStore {
     /// [`Error::Configuration`] if the schema's or the table's name is wrong; on MySQL and MariaDB,
     /// which are told apart by asking, what a read may answer.
     pub async fn statements(&self) -> Result<Vec<(&'static str, String)>> {
-        let statements = self.inner.statements().await?;
-        Ok(statements.catalog().to_vec())
-    }
-
-    /// Runs a write to its end, whether the caller goes on waiting or not.
-    ///
-    /// A future of the drivers that is dropped half-way may leave its connection with a transaction
-    /// that nobody knows of, or out of step with the server.
-    async fn detached<T: Send + 'static>(
-        work: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Result<T> {
-        match tokio::spawn(work.in_current_span()).await {
-            Ok(answer) => answer,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(cancelled) => Err(Error::unavailable(cancelled)),
-        }
+        run!(self, Attempt::Read, (), |inner, db, ()| async {
+            Ok(inner.statements(db).await?.catalog().to_vec())
+        })
     }
 }
 
 impl fmt::Debug for SeaOrmUserSessionStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SeaOrmUserSessionStore")
-            .field("backend", &self.inner.reads.get_database_backend())
+            .field("backend", &self.inner.database.backend())
             .field("max_ticket_len", &self.inner.max_ticket_len)
             .finish_non_exhaustive()
     }
@@ -159,13 +198,15 @@ impl UserSessionStore for SeaOrmUserSessionStore {
     #[tracing::instrument(name = "store.get_user_session", level = "debug", skip_all)]
     async fn get_user_session(&self, key: &UserSessionKey) -> Result<Option<UserSession>> {
         let key = key.clone();
-        detached!(self, Attempt::Read, |inner| inner.get(&key))
+        run!(self, Attempt::Read, key, |inner, db, key| inner
+            .get(db, key))
     }
 
     #[tracing::instrument(name = "store.create_user_session", level = "debug", skip_all)]
     async fn create_user_session(&self, session: UserSession) -> Result<()> {
         let session = session.to_stored(self.inner.max_ticket_len)?;
-        detached!(self, Attempt::Write, |inner| inner.create(&session))
+        run!(self, Attempt::Write, session, |inner, db, session| inner
+            .create(db, session))
     }
 
     #[tracing::instrument(name = "store.update_user_session", level = "debug", skip_all)]
@@ -175,14 +216,17 @@ impl UserSessionStore for SeaOrmUserSessionStore {
         update: UserSessionUpdate,
     ) -> Result<bool> {
         let update = update.to_stored(self.inner.max_ticket_len)?;
-        let key = key.clone();
-        detached!(self, Attempt::Write, |inner| inner.update(&key, &update))
+        let given = (key.clone(), update);
+        run!(self, Attempt::Write, given, |inner, db, (key, update)| {
+            inner.update(db, key, update)
+        })
     }
 
     #[tracing::instrument(name = "store.delete_user_session", level = "debug", skip_all)]
     async fn delete_user_session(&self, key: &UserSessionKey) -> Result<bool> {
         let key = key.clone();
-        detached!(self, Attempt::Write, |inner| inner.delete(&key))
+        run!(self, Attempt::Write, key, |inner, db, key| inner
+            .delete(db, key))
     }
 
     #[tracing::instrument(name = "store.get_user_sessions", level = "debug", skip_all)]
@@ -191,9 +235,13 @@ impl UserSessionStore for SeaOrmUserSessionStore {
         partition: &PartitionKey,
         filter: &UserSessionsFilter,
     ) -> Result<Vec<UserSession>> {
-        let (partition, filter) = (partition.clone(), filter.clone());
-        detached!(self, Attempt::Read, |inner| inner
-            .query(&partition, &filter))
+        let given = (partition.clone(), filter.clone());
+        run!(
+            self,
+            Attempt::Read,
+            given,
+            |inner, db, (partition, filter)| { inner.query(db, partition, filter) }
+        )
     }
 
     #[tracing::instrument(name = "store.delete_user_sessions", level = "debug", skip_all)]
@@ -202,9 +250,13 @@ impl UserSessionStore for SeaOrmUserSessionStore {
         partition: &PartitionKey,
         filter: &UserSessionsFilter,
     ) -> Result<u64> {
-        let (partition, filter) = (partition.clone(), filter.clone());
-        detached!(self, Attempt::Write, |inner| inner
-            .delete_matching(&partition, &filter))
+        let given = (partition.clone(), filter.clone());
+        run!(
+            self,
+            Attempt::Write,
+            given,
+            |inner, db, (partition, filter)| { inner.delete_matching(db, partition, filter) }
+        )
     }
 
     #[tracing::instrument(name = "store.start_user_session", level = "debug", skip_all)]
@@ -214,8 +266,13 @@ impl UserSessionStore for SeaOrmUserSessionStore {
         policy: &StartPolicy,
     ) -> Result<Vec<UserSession>> {
         let session = session.to_stored(self.inner.max_ticket_len)?;
-        let policy = policy.clone();
-        detached!(self, Attempt::Write, |inner| inner.start(&session, &policy))
+        let given = (session, policy.clone());
+        run!(
+            self,
+            Attempt::Write,
+            given,
+            |inner, db, (session, policy)| { inner.start(db, session, policy) }
+        )
     }
 
     #[tracing::instrument(name = "store.rotate_user_key", level = "debug", skip_all)]
@@ -226,9 +283,13 @@ impl UserSessionStore for SeaOrmUserSessionStore {
         update: UserSessionUpdate,
     ) -> Result<bool> {
         let update = update.to_stored(self.inner.max_ticket_len)?;
-        let (key, new) = (key.clone(), new.clone());
-        detached!(self, Attempt::Write, |inner| inner
-            .rotate(&key, &new, &update))
+        let given = (key.clone(), new.clone(), update);
+        run!(
+            self,
+            Attempt::Write,
+            given,
+            |inner, db, (key, new, update)| { inner.rotate(db, key, new, update) }
+        )
     }
 
     #[tracing::instrument(name = "store.renew_user_session", level = "debug", skip_all)]
@@ -240,9 +301,13 @@ impl UserSessionStore for SeaOrmUserSessionStore {
     ) -> Result<bool> {
         let renewed = stored_timestamp(renewed)?;
         let expires = expires.map(stored_timestamp).transpose()?;
-        let key = key.clone();
-        detached!(self, Attempt::Write, |inner| inner
-            .renew(&key, renewed, expires))
+        let given = (key.clone(), renewed, expires);
+        run!(
+            self,
+            Attempt::Write,
+            given,
+            |inner, db, (key, renewed, expires)| { inner.renew(db, key, *renewed, *expires) }
+        )
     }
 
     #[tracing::instrument(name = "store.end_user_sessions", level = "debug", skip_all)]
@@ -251,9 +316,13 @@ impl UserSessionStore for SeaOrmUserSessionStore {
         partition: &PartitionKey,
         filter: &UserSessionsFilter,
     ) -> Result<Vec<UserSession>> {
-        let (partition, filter) = (partition.clone(), filter.clone());
-        detached!(self, Attempt::Write, |inner| inner
-            .end_matching(&partition, &filter))
+        let given = (partition.clone(), filter.clone());
+        run!(
+            self,
+            Attempt::Write,
+            given,
+            |inner, db, (partition, filter)| { inner.end_matching(db, partition, filter) }
+        )
     }
 }
 
@@ -268,7 +337,8 @@ impl UserSessionStoreCleanup for SeaOrmUserSessionStore {
     #[tracing::instrument(name = "store.end_expired_sessions", level = "debug", skip_all)]
     async fn end_expired_sessions(&self, limit: NonZeroU32) -> Result<Vec<UserSession>> {
         let limit = limit.min(MAX_LIMIT);
-        detached!(self, Attempt::Write, |inner| inner.end_expired(limit))
+        run!(self, Attempt::Write, limit, |inner, db, limit| inner
+            .end_expired(db, *limit))
     }
 }
 
@@ -284,8 +354,13 @@ impl UserSessionDirectory for SeaOrmUserSessionStore {
         if let Some(cursor) = &page.after {
             stored_timestamp(cursor.created())?;
         }
-        let (partition, page) = (partition.clone(), page.clone());
-        detached!(self, Attempt::Read, |inner| inner.list(&partition, &page))
+        let given = (partition.clone(), page.clone());
+        run!(
+            self,
+            Attempt::Read,
+            given,
+            |inner, db, (partition, page)| { inner.list(db, partition, page) }
+        )
     }
 
     #[tracing::instrument(name = "store.count_user_sessions", level = "debug", skip_all)]
@@ -294,8 +369,12 @@ impl UserSessionDirectory for SeaOrmUserSessionStore {
         partition: &PartitionKey,
         subject: Option<&SubjectId>,
     ) -> Result<u64> {
-        let (partition, subject) = (partition.clone(), subject.cloned());
-        detached!(self, Attempt::Read, |inner| inner
-            .count(&partition, subject.as_ref()))
+        let given = (partition.clone(), subject.cloned());
+        run!(
+            self,
+            Attempt::Read,
+            given,
+            |inner, db, (partition, subject)| { inner.count(db, partition, subject.as_ref()) }
+        )
     }
 }

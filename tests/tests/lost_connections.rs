@@ -102,8 +102,10 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use proxy::Proxy;
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement, TransactionTrait};
-use store_core::{Error, Result, UserSession, UserSessionStore};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement, TransactionTrait,
+};
+use store_core::{Error, Result, StartPolicy, UserSession, UserSessionStore};
 use store_seaorm::SeaOrmUserSessionStore;
 use store_tests::sessions::{manual_clock, of_alice, partition, session};
 use store_tests::transitions::{Attempt, Place, Transition, check_attempts, settle};
@@ -118,15 +120,14 @@ const FEW_SECONDS: Duration = Duration::from_secs(5);
 async fn every_connection_is_replaced(db: TestDatabase) {
     let bench = Bench::new(db).await;
     let session = &bench.known[0];
-    let connection = bench.store.connection();
+    let crowded = bench.new_session("crowded");
+    bench
+        .store
+        .create_user_session(crowded.clone())
+        .await
+        .unwrap();
     for call in 0..4 {
-        let mut held = Vec::new();
-        for _ in 0..16 {
-            held.push(connection.begin().await.unwrap());
-        }
-        for transaction in held {
-            transaction.rollback().await.unwrap();
-        }
+        bench.fill_pool(&crowded).await;
         assert!(bench.kill_all().await >= 16, "the pool was not full");
 
         match call {
@@ -143,7 +144,7 @@ async fn every_connection_is_replaced(db: TestDatabase) {
             }
             2 => {
                 // Nothing is lost with a transaction that has not begun.
-                let policy = store_core::StartPolicy::default();
+                let policy = StartPolicy::default();
                 let start = bench
                     .store
                     .start_user_session(bench.new_session("started"), &policy);
@@ -303,12 +304,11 @@ async fn a_cut_anywhere_leaves_nothing_between(db: TestDatabase) {
 async fn an_idle_connection_is_replaced(db: TestDatabase) {
     let kind = db.kind();
     let bench = Bench::new(db).await;
+    let mut one = ConnectOptions::new(bench.db.url());
+    one.max_connections(1)
+        .test_before_acquire_if_idle_for(Duration::from_secs(30));
     let builder = SeaOrmUserSessionStore::builder().clock(manual_clock());
-    let store = builder
-        .max_connections(1)
-        .connect(bench.db.url())
-        .await
-        .unwrap();
+    let store = builder.build(Database::connect(one).await.unwrap());
     let patience = match kind {
         DatabaseKind::Postgres => "SET idle_session_timeout = '500ms'",
         _ => "SET SESSION wait_timeout = 1",
@@ -497,27 +497,58 @@ impl Bench {
         place
     }
 
+    /// Has sixteen operations wait for the lock of a row, each on a connection of its own.
+    async fn fill_pool(&self, session: &UserSession) {
+        let holder = self.db.connect().await;
+        let holder = holder.begin().await.unwrap();
+        holder
+            .execute_unprepared("UPDATE user_sessions SET version = version + 1")
+            .await
+            .unwrap();
+        let crowd: Vec<_> = (0..16)
+            .map(|_| {
+                let (store, session) = (self.store.clone(), session.clone());
+                tokio::spawn(async move {
+                    let renewed = session.renewed;
+                    store.renew_user_session(&session.key, renewed, None).await
+                })
+            })
+            .collect();
+        while self.others().await.len() < 17 {
+            sleep(Duration::from_millis(20)).await;
+        }
+        holder.rollback().await.unwrap();
+        for one in crowd {
+            assert!(one.await.unwrap().unwrap());
+        }
+    }
+
+    /// Statements that end the other connections to the database, one each.
+    async fn others(&self) -> Vec<String> {
+        let list = match self.db.kind() {
+            DatabaseKind::Postgres => {
+                "SELECT 'SELECT pg_terminate_backend(' || pid || ')' FROM pg_stat_activity \
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            }
+            _ => {
+                "SELECT CONCAT('KILL ', id) FROM information_schema.processlist \
+                 WHERE db = database() AND id <> connection_id()"
+            }
+        };
+        let list = Statement::from_string(self.admin.get_database_backend(), list);
+        let others = self.admin.query_all_raw(list).await.unwrap();
+        let others = others.iter().map(|row| row.try_get_by_index(0).unwrap());
+        others.collect()
+    }
+
     /// Makes the server end every connection to the database but this one. How many there were.
     async fn kill_all(&self) -> usize {
-        let backend = self.admin.get_database_backend();
-        let query = |sql| {
-            self.admin
-                .query_all_raw(Statement::from_string(backend, sql))
-        };
-        if self.db.kind() == DatabaseKind::Postgres {
-            let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                        WHERE datname = current_database() AND pid <> pg_backend_pid()";
-            return query(kill).await.unwrap().len();
-        }
-        let connections = "SELECT CONCAT('KILL ', id) FROM information_schema.processlist \
-                           WHERE db = database() AND id <> connection_id()";
-        let connections = query(connections).await.unwrap();
-        for row in &connections {
-            let kill: String = row.try_get_by_index(0).unwrap();
+        let others = self.others().await;
+        for kill in &others {
             // It may have gone meanwhile, which is as good.
-            let _ = self.admin.execute_unprepared(&kill).await;
+            let _ = self.admin.execute_unprepared(kill).await;
         }
-        connections.len()
+        others.len()
     }
 
     /// A server takes a moment to see that a connection broke.
@@ -537,3 +568,30 @@ on_databases!([postgres, mysql, mariadb]:
     an_unreachable_server_is_unavailable,
     a_malformed_url_is_told,
 );
+
+mod of_its_own {
+    use super::*;
+
+    /// An idle connection of the store's own is replaced too.
+    async fn an_idle_connection_is_replaced(db: TestDatabase) {
+        let bench = Bench::new(db).await;
+        let known = &bench.known[0];
+        let mut url: url::Url = bench.db.url().parse().unwrap();
+        url.query_pairs_mut()
+            .append_pair("options", "-c idle_session_timeout=500ms");
+        let builder = SeaOrmUserSessionStore::builder().clock(manual_clock());
+        let store = builder.max_connections(1).connect(url.as_str()).await;
+        let store = store.unwrap();
+        for _ in 0..2 {
+            sleep(Duration::from_millis(1500)).await;
+            let found = in_time(store.get_user_session(&known.key)).await.unwrap();
+            assert_eq!(found.as_ref(), Some(known));
+        }
+        sleep(Duration::from_millis(1500)).await;
+        let (policy, new) = (StartPolicy::default(), bench.new_session("started"));
+        let started = store.start_user_session(new, &policy);
+        assert_eq!(in_time(started).await.unwrap(), []);
+    }
+
+    on_databases!([postgres]: an_idle_connection_is_replaced);
+}

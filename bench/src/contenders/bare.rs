@@ -12,6 +12,7 @@ use store_seaorm::SeaOrmUserSessionStore;
 
 use crate::operations::Step;
 use crate::site::Site;
+use crate::table::puts_cleanup_off;
 
 /// The store's statements that the operations take.
 #[derive(Clone, Debug)]
@@ -49,16 +50,17 @@ impl Statements {
             );
             Ok(sql.clone())
         };
+        let cleanup_at = usize::from(puts_cleanup_off(site.kind));
         Ok(Self {
             get: named("get", 3)?,
-            insert: named("insert", 9)?,
-            update: named("update", 9)?,
-            renew: named("renew", 5)?,
+            insert: named("insert", 9 + cleanup_at)?,
+            update: named("update", 9 + cleanup_at)?,
+            renew: named("renew", 5 + cleanup_at)?,
             delete: named("delete", 2)?,
             query: named("query by subject", 3)?,
             delete_matching: named("delete by subject", 2)?,
             end_by_session_id: named("end by session id", 2)?,
-            delete_expired: named("delete expired", 2)?,
+            delete_expired: named("delete expired", 2 + cleanup_at)?,
         })
     }
 

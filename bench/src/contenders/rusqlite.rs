@@ -46,8 +46,8 @@ impl Contender for Rusqlite {
         })
     }
 
-    fn table(_: &Site) -> Table {
-        Table::of_the_store()
+    fn table(site: &Site) -> Table {
+        Table::of_the_store(site.kind)
     }
 }
 

@@ -42,8 +42,8 @@ impl<B: Backend> Contender for SqlxHeld<B> {
         })
     }
 
-    fn table(_: &Site) -> Table {
-        Table::of_the_store()
+    fn table(site: &Site) -> Table {
+        Table::of_the_store(site.kind)
     }
 }
 

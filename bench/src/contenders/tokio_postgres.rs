@@ -53,8 +53,8 @@ impl Contender for TokioPostgres {
         Ok(Self(held))
     }
 
-    fn table(_: &Site) -> Table {
-        Table::of_the_store()
+    fn table(site: &Site) -> Table {
+        Table::of_the_store(site.kind)
     }
 }
 
@@ -94,7 +94,10 @@ impl Connection {
             query: client.prepare(&statements.query).await?,
             delete_matching: client.prepare(&statements.delete_matching).await?,
             delete_expired: client
-                .prepare_typed(&statements.delete_expired, &[Type::TIMESTAMPTZ, Type::INT8])
+                .prepare_typed(
+                    &statements.delete_expired,
+                    &[Type::TIMESTAMPTZ, Type::INT8, Type::TIMESTAMPTZ],
+                )
                 .await?,
             client,
         })
@@ -115,21 +118,23 @@ impl Connection {
             Step::Get => self.found(&self.get, &[&"", user_key, &now], 0).await,
             Step::Query => self.found(&self.query, &[&"", subject_id, &now], 2).await,
             Step::Create => {
-                let values: [&(dyn ToSql + Sync); 9] = [
+                let values: [&(dyn ToSql + Sync); 10] = [
                     &"", user_key, subject_id, session_id, created, created, expires, &0_i64,
-                    &ticket,
+                    &ticket, expires,
                 ];
                 changed(self.client.execute(&self.insert, &values).await?)
             }
             Step::Start => lacking(step),
             Step::Update => {
-                let values: [&(dyn ToSql + Sync); 9] = [
-                    subject_id, session_id, created, created, expires, &ticket, &"", user_key, &now,
+                let values: [&(dyn ToSql + Sync); 10] = [
+                    subject_id, session_id, created, created, expires, &ticket, expires, &"",
+                    user_key, &now,
                 ];
                 changed(self.client.execute(&self.update, &values).await?)
             }
             Step::Renew => {
-                let values: [&(dyn ToSql + Sync); 5] = [created, expires, &"", user_key, &now];
+                let values: [&(dyn ToSql + Sync); 6] =
+                    [created, expires, expires, &"", user_key, &now];
                 changed(self.client.execute(&self.renew, &values).await?)
             }
             Step::Delete => changed(self.client.execute(&self.delete, &[&"", user_key]).await?),
@@ -141,7 +146,7 @@ impl Connection {
             Step::Cleanup => {
                 let mut deleted = 0;
                 loop {
-                    let values: [&(dyn ToSql + Sync); 2] = [&now, &bare::BATCH];
+                    let values: [&(dyn ToSql + Sync); 3] = [&now, &bare::BATCH, &now];
                     match self.client.execute(&self.delete_expired, &values).await? {
                         0 => break changed(deleted),
                         batch => deleted += batch,

@@ -6,52 +6,82 @@ use sea_orm::ConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use store_core::Result;
 
-use super::{Connections, check_url, open, options};
+use super::{Connections, beside, check_url, open, options};
+use crate::database::Database;
+use crate::database::host::Host;
+use crate::database::sqlite::{Options, SqliteFile};
 
 const MAX_READERS: u32 = 4;
+
+/// For another process's write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn connect(url: &str, max_connections: Option<u32>) -> Result<Connections> {
     check_url::<SqliteConnectOptions>(url)?;
     if is_in_memory(url) {
         // The database is gone with its connection: one, for as long as the store is there.
-        let mut options = tuned(url, 1);
+        let mut options = tuned(options(url, 1));
         options
             .min_connections(1)
             .idle_timeout(None)
             .max_lifetime(None);
-        return Ok(Connections::one(open(options).await?));
+        let connection = open(options).await?;
+        return Ok(Connections {
+            database: Database::Host(Host::new(connection.clone())),
+            connection,
+        });
     }
-    // The writer first: it may have to make the file, and to change its journal mode.
-    let writes = open(tuned(url, 1)).await?;
-    let reads = open(tuned(url, max_connections.unwrap_or(MAX_READERS))).await?;
-    Ok(Connections { reads, writes })
+    let readers = max_connections.unwrap_or(MAX_READERS);
+    let file = SqliteFile::open(
+        Options {
+            uri: uri(url),
+            busy_timeout: BUSY_TIMEOUT,
+        },
+        readers,
+    );
+    Ok(Connections {
+        database: Database::SqliteFile(file.await?),
+        connection: open(tuned(beside(url, readers))).await?,
+    })
 }
 
-fn tuned(url: &str, max_connections: u32) -> ConnectOptions {
-    let mut options = options(url, max_connections);
+fn tuned(mut options: ConnectOptions) -> ConnectOptions {
     options.map_sqlx_sqlite_opts(|sqlite| {
         sqlite
-            // Readers do not wait for the writer, nor it for them.
             .journal_mode(SqliteJournalMode::Wal)
-            // What was acknowledged survives a power cut. SQLite's own default in WAL mode too, but
-            // not that of every build of it.
             .synchronous(SqliteSynchronous::Full)
-            // For another process's write.
-            .busy_timeout(Duration::from_secs(10))
+            .busy_timeout(BUSY_TIMEOUT)
     });
     options
+}
+
+/// The URL as SQLite reads one, <https://www.sqlite.org/uri.html>: the file is the same, but no file
+/// is made unless the URL says so.
+fn uri(url: &str) -> String {
+    let (file, parameters) = parts(url);
+    let root = if file.starts_with('/') { "//" } else { "" };
+    let file = file.replace('#', "%23");
+    let has_mode = parameters.split('&').any(|one| one.starts_with("mode="));
+    let mode = if has_mode { "" } else { "mode=rw&" };
+    format!("file:{root}{file}?{mode}{parameters}")
 }
 
 /// As sqlx reads the URL. A file without a name is a temporary one, which goes with its connection
 /// as well.
 fn is_in_memory(url: &str) -> bool {
-    let (file, parameters) = url.split_once('?').unwrap_or((url, ""));
-    let file = file.trim_start_matches("sqlite:").trim_start_matches("//");
+    let (file, parameters) = parts(url);
     file.is_empty()
         || file == ":memory:"
         || parameters
             .split('&')
             .any(|parameter| parameter == "mode=memory")
+}
+
+/// The file, and the parameters.
+fn parts(url: &str) -> (&str, &str) {
+    let (file, parameters) = url.split_once('?').unwrap_or((url, ""));
+    let file = file.trim_start_matches("sqlite:").trim_start_matches("//");
+    (file, parameters)
 }
 
 #[cfg(test)]
@@ -75,6 +105,21 @@ mod tests {
             "sqlite:///tmp/:memory:.db",
         ] {
             assert!(!is_in_memory(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn sqlite_is_given_the_file_of_the_url() {
+        for (url, expected) in [
+            ("sqlite://sessions.db", "file:sessions.db?mode=rw&"),
+            ("sqlite:sessions.db?mode=rwc", "file:sessions.db?mode=rwc"),
+            (
+                "sqlite:///tmp/a%20b#.db",
+                "file:///tmp/a%20b%23.db?mode=rw&",
+            ),
+            ("sqlite://x?immutable=1", "file:x?mode=rw&immutable=1"),
+        ] {
+            assert_eq!(uri(url), expected);
         }
     }
 }

@@ -1,20 +1,26 @@
 //! Inserting a session.
 
-use sea_orm::{ConnectionTrait, Value};
+use chrono::{DateTime, Utc};
 use store_core::{Error, UserSession};
 
-use super::{Inner, execute, key_values};
+use super::cleanup::cleanup_at;
+use super::{Inner, key_values};
+use crate::bind::Bind;
+use crate::database::Connection;
 use crate::failure::Failure;
-use crate::locks::Lock;
+use crate::locks::{Lock, Locks};
 use crate::statements::Statements;
-use crate::transaction::Locks;
 
 impl Inner {
     /// One statement, unless something is in the way. What is in the way may have expired, and then
     /// one transaction removes it and inserts.
-    pub(super) async fn create(&self, session: &UserSession) -> Result<(), Failure> {
-        let statements = self.statements().await?;
-        if insert(&self.writes, statements, session).await? {
+    pub(super) async fn create(
+        &self,
+        db: &mut impl Connection,
+        session: &UserSession,
+    ) -> Result<(), Failure> {
+        let statements = self.statements(db).await?;
+        if insert(db, statements, session, self.now()).await? {
             return Ok(());
         }
         let partition = &session.key.partition_key;
@@ -23,76 +29,77 @@ impl Inner {
             session_id.map(|id| Lock::session_id(partition, id)),
             Some(Lock::user_key(partition, &session.key.user_key)),
         );
-        let transaction = self.begin(statements, locks).await?;
-        self.delete_expired_in_the_way(&transaction, statements, session)
+        db.begin(statements, locks).await?;
+        self.delete_expired_in_the_way(db, statements, session)
             .await?;
-        if !insert(&transaction, statements, session).await? {
+        if !insert(db, statements, session, self.now()).await? {
             return Err(Error::AlreadyExists.into());
         }
-        Ok(transaction.commit().await?)
+        db.commit().await
     }
 
     /// Removes the expired sessions that have the session's key or its session id.
-    pub(super) async fn delete_expired_in_the_way<C: ConnectionTrait>(
+    pub(super) async fn delete_expired_in_the_way(
         &self,
-        db: &C,
+        db: &mut impl Connection,
         statements: &Statements,
         session: &UserSession,
     ) -> Result<(), Failure> {
         let InTheWay {
             with_key,
             with_session_id,
-        } = self.in_the_way_of(statements, session);
-        let sql = &statements.delete_expired_with_key;
-        execute(db, statements, sql, with_key).await?;
+        } = self.in_the_way_of(session);
+        db.execute(&statements.delete_expired_with_key, &with_key)
+            .await?;
         if let Some(with_session_id) = with_session_id {
             let sql = &statements.delete_expired_with_session_id;
-            execute(db, statements, sql, with_session_id).await?;
+            db.execute(sql, &with_session_id).await?;
         }
         Ok(())
     }
 
     /// What the statements that remove expired sessions in the way of this one take.
-    pub(super) fn in_the_way_of(&self, statements: &Statements, session: &UserSession) -> InTheWay {
-        let dialect = statements.dialect;
-        let now = dialect.time(self.now());
-        let mut with_key = key_values(statements, &session.key);
-        with_key.push(now.clone());
-        let with_session_id = session.session_id.as_ref().map(|session_id| {
-            let partition = dialect.text(session.key.partition_key.as_str());
-            vec![partition, dialect.text(session_id.as_str()), now]
-        });
+    pub(super) fn in_the_way_of<'a>(&self, session: &'a UserSession) -> InTheWay<'a> {
+        let now = Bind::time(self.now());
+        let [partition_key, user_key] = key_values(&session.key);
+        let with_session_id = session
+            .session_id
+            .as_ref()
+            .map(|session_id| [partition_key, Bind::text(session_id.as_str()), now]);
         InTheWay {
-            with_key,
+            with_key: [partition_key, user_key, now],
             with_session_id,
         }
     }
 }
 
 /// Values to find what is in a session's way by its key, and by its session id if it has one.
-pub(super) struct InTheWay {
-    pub(super) with_key: Vec<Value>,
-    pub(super) with_session_id: Option<Vec<Value>>,
+pub(super) struct InTheWay<'a> {
+    pub(super) with_key: [Bind<'a>; 3],
+    pub(super) with_session_id: Option<[Bind<'a>; 3]>,
 }
 
 /// Whether nothing was in the way.
-pub(super) async fn insert<C: ConnectionTrait>(
-    db: &C,
+pub(super) async fn insert(
+    db: &mut impl Connection,
     statements: &Statements,
     session: &UserSession,
+    now: DateTime<Utc>,
 ) -> Result<bool, Failure> {
-    let dialect = statements.dialect;
-    let mut values = key_values(statements, &session.key);
-    values.extend([
-        dialect.optional_text(session.subject_id.as_ref()),
-        dialect.optional_text(session.session_id.as_ref()),
-        dialect.time(session.created),
-        dialect.time(session.renewed),
-        dialect.optional_time(session.expires),
-        dialect.version(session.version),
-        dialect.ticket(&session.ticket),
-    ]);
-    match execute(db, statements, &statements.insert, values).await {
+    let [partition_key, user_key] = key_values(&session.key);
+    let mut values = vec![
+        partition_key,
+        user_key,
+        Bind::optional_text(session.subject_id.as_ref()),
+        Bind::optional_text(session.session_id.as_ref()),
+        Bind::time(session.created),
+        Bind::time(session.renewed),
+        Bind::Time(session.expires),
+        Bind::version(session.version),
+        Bind::ticket(&session.ticket),
+    ];
+    values.extend(cleanup_at(statements, session.expires, now));
+    match db.execute(&statements.insert, &values).await {
         Ok(inserted) => Ok(inserted == 1),
         Err(failure) if failure.is_duplicate() => Ok(false),
         Err(failure) => Err(failure),

@@ -1,54 +1,58 @@
 //! Removing sessions by key and by filter.
 
-use sea_orm::{ConnectionTrait, QueryResult, Value};
-use store_core::{PartitionKey, UserSession, UserSessionKey, UserSessionsFilter};
+use store_core::{BoxError, Error, PartitionKey, UserSession, UserSessionKey, UserSessionsFilter};
 
-use super::{Inner, execute, filter_values, key_values, rows};
+use super::{Inner, filter_values, key_values};
+use crate::bind::Bind;
+use crate::database::Connection;
 use crate::failure::Failure;
-use crate::row;
+use crate::locks::Locks;
+use crate::row::{self, Row};
 use crate::statements::{KEYS_AT_ONCE, Sql, Statements};
-use crate::transaction::Locks;
 
 impl Inner {
-    pub(super) async fn delete(&self, key: &UserSessionKey) -> Result<bool, Failure> {
-        let statements = self.statements().await?;
-        let values = key_values(statements, key);
-        Ok(execute(&self.writes, statements, &statements.delete, values).await? == 1)
+    pub(super) async fn delete(
+        &self,
+        db: &mut impl Connection,
+        key: &UserSessionKey,
+    ) -> Result<bool, Failure> {
+        let statements = self.statements(db).await?;
+        Ok(db.execute(&statements.delete, &key_values(key)).await? == 1)
     }
 
     pub(super) async fn delete_matching(
         &self,
+        db: &mut impl Connection,
         partition: &PartitionKey,
         filter: &UserSessionsFilter,
     ) -> Result<u64, Failure> {
-        let statements = self.statements().await?;
+        let statements = self.statements(db).await?;
         let sql = statements.delete_matching.of(filter);
-        let values = filter_values(statements, partition, filter);
+        let values = filter_values(partition, filter);
         if statements.dialect.has_one_writer() {
-            return execute(&self.writes, statements, sql, values).await;
+            return db.execute(sql, &values).await;
         }
-        let locks = locks_of(partition, filter);
-        let transaction = self.begin(statements, locks).await?;
-        let deleted = execute(&transaction, statements, sql, values).await?;
-        transaction.commit().await?;
+        db.begin(statements, locks_of(partition, filter)).await?;
+        let deleted = db.execute(sql, &values).await?;
+        db.commit().await?;
         Ok(deleted)
     }
 
     pub(super) async fn end_matching(
         &self,
+        db: &mut impl Connection,
         partition: &PartitionKey,
         filter: &UserSessionsFilter,
     ) -> Result<Vec<UserSession>, Failure> {
-        let statements = self.statements().await?;
+        let statements = self.statements(db).await?;
         let sql = statements.end_matching.of(filter);
-        let values = filter_values(statements, partition, filter);
+        let values = filter_values(partition, filter);
         let mut ended = if statements.dialect.has_one_writer() {
-            end(&self.writes, statements, sql, values).await?
+            end(db, statements, sql, &values).await?
         } else {
-            let locks = locks_of(partition, filter);
-            let transaction = self.begin(statements, locks).await?;
-            let ended = end(&transaction, statements, sql, values).await?;
-            transaction.commit().await?;
+            db.begin(statements, locks_of(partition, filter)).await?;
+            let ended = end(db, statements, sql, &values).await?;
+            db.commit().await?;
             ended
         };
         ended.sort_by(UserSession::by_age);
@@ -63,25 +67,25 @@ fn locks_of(partition: &PartitionKey, filter: &UserSessionsFilter) -> Locks {
 
 /// Removes rows by one of the statements that [`Statements`] has for ending, and hands them back as
 /// sessions.
-pub(super) async fn end<C: ConnectionTrait>(
-    db: &C,
+pub(super) async fn end(
+    db: &mut impl Connection,
     statements: &Statements,
     sql: &Sql,
-    values: Vec<Value>,
+    values: &[Bind<'_>],
 ) -> Result<Vec<UserSession>, Failure> {
-    Ok(sessions(&remove(db, statements, sql, values).await?))
+    Ok(sessions(&mut remove(db, statements, sql, values).await?))
 }
 
 /// Removes rows by one of the statements that [`Statements`] has for ending.
-pub(super) async fn remove<C: ConnectionTrait>(
-    db: &C,
+pub(super) async fn remove<C: Connection>(
+    db: &mut C,
     statements: &Statements,
     sql: &Sql,
-    values: Vec<Value>,
-) -> Result<Vec<QueryResult>, Failure> {
-    let rows = rows(db, statements, sql, values).await?;
+    values: &[Bind<'_>],
+) -> Result<Vec<C::Row>, Failure> {
+    let mut rows = db.rows(sql, values).await?;
     if !statements.dialect.hands_back_what_it_removes() {
-        delete_rows(db, statements, &rows).await?;
+        delete_rows(db, statements, &mut rows).await?;
     }
     Ok(rows)
 }
@@ -90,8 +94,8 @@ pub(super) async fn remove<C: ConnectionTrait>(
 ///
 /// A row that cannot be one is gone too, and is reported instead: it must not keep alive all that
 /// should end with it.
-pub(super) fn sessions(removed: &[QueryResult]) -> Vec<UserSession> {
-    let sessions = removed.iter().filter_map(|row| {
+pub(super) fn sessions(removed: &mut [impl Row]) -> Vec<UserSession> {
+    let sessions = removed.iter_mut().filter_map(|row| {
         row::session(row)
             .inspect_err(|error| tracing::error!(%error, "ended a session that was corrupt"))
             .ok()
@@ -100,20 +104,23 @@ pub(super) fn sessions(removed: &[QueryResult]) -> Vec<UserSession> {
 }
 
 /// Removes rows that this transaction has locked and read: MySQL's way.
-async fn delete_rows<C: ConnectionTrait>(
-    db: &C,
+pub(super) async fn delete_rows<C: Connection>(
+    db: &mut C,
     statements: &Statements,
-    rows: &[QueryResult],
+    rows: &mut [C::Row],
 ) -> Result<(), Failure> {
-    for chunk in rows.chunks(KEYS_AT_ONCE) {
-        let mut values = Vec::with_capacity(2 * KEYS_AT_ONCE);
+    for chunk in rows.chunks_mut(KEYS_AT_ONCE) {
+        let keys = chunk
+            .iter_mut()
+            .map(|row| Ok([row.stored_key(0)?, row.stored_key(1)?]))
+            .collect::<Result<Vec<_>, BoxError>>()
+            .map_err(Error::backend)?;
         // The statement names as many rows whatever is left: the last is named again.
-        for index in 0..KEYS_AT_ONCE {
-            let row = &chunk[index.min(chunk.len() - 1)];
-            let (partition_key, user_key): (Vec<u8>, Vec<u8>) = row::two_columns(row)?;
-            values.extend([Value::from(partition_key), Value::from(user_key)]);
-        }
-        execute(db, statements, &statements.delete_keys, values).await?;
+        let values = (0..KEYS_AT_ONCE)
+            .flat_map(|index| &keys[index.min(keys.len() - 1)])
+            .map(Bind::Stored)
+            .collect::<Vec<_>>();
+        db.execute(&statements.delete_keys, &values).await?;
     }
     Ok(())
 }

@@ -3,25 +3,26 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use store_core::{
-    Clock, Error, PartitionKey, Result, SubjectId, UserKey, UserSessionKey, UserSessionsFilter,
-    floor_to_micros,
+    Clock, Error, PartitionKey, Result, SessionId, SubjectId, UserKey, UserSessionKey,
+    UserSessionsFilter, floor_to_micros,
 };
 use tokio::sync::OnceCell;
 
+use crate::bind::Bind;
+use crate::database::{Connection, Database};
 use crate::dialect::Dialect;
 use crate::failure::{Failure, Kind};
 use crate::names::TableNames;
-use crate::row;
+use crate::row::{self, Row as _};
 use crate::statements::{Sql, Statements};
 
 pub(crate) struct Inner {
-    /// For single reads, and for whoever asks for a connection.
-    pub(super) reads: DatabaseConnection,
-    /// For everything else. The same pool, but for SQLite files: there it has one connection, since
-    /// SQLite has one writer, and waiting in line is fairer and faster than SQLite's own waiting.
-    pub(crate) writes: DatabaseConnection,
+    /// Where the operations run.
+    pub(crate) database: Database,
+    /// The same database, for whoever asks for a connection.
+    pub(crate) connection: DatabaseConnection,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) max_ticket_len: usize,
     /// Or why there can be none.
@@ -61,7 +62,22 @@ impl Inner {
         floor_to_micros(self.clock.now())
     }
 
-    pub(crate) async fn statements(&self) -> Result<&Statements, Failure> {
+    pub(crate) fn names(&self) -> Result<&TableNames> {
+        match &self.statements {
+            Ok(
+                StatementsOf::One(statements)
+                | StatementsOf::MySqlOrMariaDb {
+                    mysql: statements, ..
+                },
+            ) => Ok(&statements.names),
+            Err(what) => Err(Error::configuration(what.clone())),
+        }
+    }
+
+    pub(crate) async fn statements(
+        &self,
+        db: &mut impl Connection,
+    ) -> Result<&Statements, Failure> {
         match &self.statements {
             Ok(StatementsOf::One(statements)) => Ok(statements),
             Ok(StatementsOf::MySqlOrMariaDb {
@@ -70,23 +86,12 @@ impl Inner {
                 is_mariadb,
             }) => {
                 let is_mariadb = is_mariadb
-                    .get_or_try_init(|| self.asks_whether_mariadb())
+                    .get_or_try_init(|| asks_whether_mariadb(db))
                     .await?;
                 Ok(if *is_mariadb { mariadb } else { mysql })
             }
             Err(what) => Err(Error::configuration(what.clone()).into()),
         }
-    }
-
-    /// MariaDB puts its name into its version.
-    async fn asks_whether_mariadb(&self) -> Result<bool, Failure> {
-        let select = Statement::from_string(DbBackend::MySql, "SELECT VERSION()");
-        let row = self.reads.query_one_raw(select).await?;
-        let version: String = row
-            .map(|row| row::column(&row, "VERSION()"))
-            .transpose()?
-            .unwrap_or_default();
-        Ok(version.contains("MariaDB"))
     }
 
     /// What the caller is told. SQLite has one code for every error in a statement, so whether it
@@ -107,7 +112,9 @@ impl Inner {
     }
 
     async fn has_sqlite_table(&self) -> Result<bool> {
-        let statements = self.statements().await?;
+        let Ok(StatementsOf::One(statements)) = &self.statements else {
+            return Ok(false);
+        };
         let columns = row::COLUMNS.split(", ").count();
         let schema = statements.names.schema().unwrap_or("main");
         let select = Statement::from_sql_and_values(
@@ -123,80 +130,44 @@ impl Inner {
                 row::COLUMNS.into(),
             ],
         );
-        let row = self
-            .reads
-            .query_one_raw(select)
-            .await
-            .map_err(Failure::from)?;
-        let found: i64 = row
-            .map(|row| row::column(&row, "count"))
-            .transpose()?
-            .unwrap_or_default();
+        let row = self.connection.query_one_raw(select).await;
+        let found = match row.map_err(Failure::from)? {
+            Some(mut row) => row::Columns::of(&mut row).integer("count")?,
+            None => 0,
+        };
         Ok(usize::try_from(found).is_ok_and(|found| found == columns))
     }
 }
 
-/// Runs a statement, and says how many rows it changed.
-pub(crate) async fn execute<C: ConnectionTrait>(
-    db: &C,
-    statements: &Statements,
-    sql: &Sql,
-    values: Vec<Value>,
-) -> Result<u64, Failure> {
-    Ok(db
-        .execute_raw(bound(statements, sql, values))
-        .await?
-        .rows_affected())
-}
-
-/// Runs a statement, and hands back its rows.
-pub(super) async fn rows<C: ConnectionTrait>(
-    db: &C,
-    statements: &Statements,
-    sql: &Sql,
-    values: Vec<Value>,
-) -> Result<Vec<QueryResult>, Failure> {
-    Ok(db.query_all_raw(bound(statements, sql, values)).await?)
-}
-
-/// Runs a statement, and hands back its only row.
-pub(super) async fn one_row<C: ConnectionTrait>(
-    db: &C,
-    statements: &Statements,
-    sql: &Sql,
-    values: Vec<Value>,
-) -> Result<Option<QueryResult>, Failure> {
-    Ok(db.query_one_raw(bound(statements, sql, values)).await?)
-}
-
-fn bound(statements: &Statements, sql: &Sql, values: Vec<Value>) -> Statement {
-    Statement::from_sql_and_values(statements.dialect.backend(), &sql.0, values)
+/// MariaDB puts its name into its version.
+async fn asks_whether_mariadb(db: &mut impl Connection) -> Result<bool, Failure> {
+    let select = Sql("SELECT CAST(VERSION() AS BINARY)".into());
+    let version = match db.one_row(&select, &[]).await? {
+        Some(mut row) => row.bytes(0).map_err(Error::backend)?,
+        None => None,
+    };
+    let name = b"MariaDB";
+    Ok(version.is_some_and(|version| version.windows(name.len()).any(|part| part == name)))
 }
 
 /// Partition and user key, as every statement by key takes them.
-pub(super) fn key_values(statements: &Statements, key: &UserSessionKey) -> Vec<Value> {
-    let dialect = statements.dialect;
-    vec![
-        dialect.text(key.partition_key.as_str()),
-        dialect.text(key.user_key.as_str()),
+pub(super) fn key_values(key: &UserSessionKey) -> [Bind<'_>; 2] {
+    [
+        Bind::text(key.partition_key.as_str()),
+        Bind::text(key.user_key.as_str()),
     ]
 }
 
 /// The filter's values, as every statement by filter takes them.
-pub(super) fn filter_values(
-    statements: &Statements,
-    partition: &PartitionKey,
-    filter: &UserSessionsFilter,
-) -> Vec<Value> {
+pub(super) fn filter_values<'a>(
+    partition: &'a PartitionKey,
+    filter: &'a UserSessionsFilter,
+) -> Vec<Bind<'a>> {
     let texts = [
         Some(partition.as_str()),
         filter.subject_id().map(SubjectId::as_str),
-        filter.session_id().map(|id| id.as_str()),
+        filter.session_id().map(SessionId::as_str),
         filter.except_user_key().map(UserKey::as_str),
     ];
-    texts
-        .into_iter()
-        .flatten()
-        .map(|text| statements.dialect.text(text))
-        .collect()
+    texts.into_iter().flatten().map(Bind::text).collect()
 }

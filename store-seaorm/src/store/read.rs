@@ -2,30 +2,37 @@
 
 use store_core::{PartitionKey, Result, UserSession, UserSessionKey, UserSessionsFilter};
 
-use super::{Inner, filter_values, key_values, one_row, rows};
+use super::{Inner, filter_values, key_values};
+use crate::bind::Bind;
+use crate::database::Connection;
 use crate::failure::Failure;
 use crate::row;
 
 impl Inner {
-    pub(super) async fn get(&self, key: &UserSessionKey) -> Result<Option<UserSession>, Failure> {
-        let statements = self.statements().await?;
-        let mut values = key_values(statements, key);
-        values.push(statements.dialect.time(self.now()));
-        let row = one_row(&self.reads, statements, &statements.get, values).await?;
-        Ok(row
-            .map(|row| row::session_with_key(&row, key))
-            .transpose()?)
+    pub(super) async fn get(
+        &self,
+        db: &mut impl Connection,
+        key: &UserSessionKey,
+    ) -> Result<Option<UserSession>, Failure> {
+        let statements = self.statements(db).await?;
+        let [partition_key, user_key] = key_values(key);
+        let values = [partition_key, user_key, Bind::time(self.now())];
+        match db.one_row(&statements.get, &values).await? {
+            Some(mut row) => Ok(Some(row::session_with_key(&mut row, key)?)),
+            None => Ok(None),
+        }
     }
 
     pub(super) async fn query(
         &self,
+        db: &mut impl Connection,
         partition: &PartitionKey,
         filter: &UserSessionsFilter,
     ) -> Result<Vec<UserSession>, Failure> {
-        let statements = self.statements().await?;
-        let mut values = filter_values(statements, partition, filter);
-        values.push(statements.dialect.time(self.now()));
-        let rows = rows(&self.reads, statements, statements.query.of(filter), values).await?;
-        Ok(rows.iter().map(row::session).collect::<Result<_>>()?)
+        let statements = self.statements(db).await?;
+        let mut values = filter_values(partition, filter);
+        values.push(Bind::time(self.now()));
+        let mut rows = db.rows(statements.query.of(filter), &values).await?;
+        Ok(rows.iter_mut().map(row::session).collect::<Result<_>>()?)
     }
 }

@@ -1,17 +1,17 @@
 //! Changing a session in place: update, rotation, renewal.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, Value};
 use store_core::{Error, SessionId, SubjectId, UserKey, UserSessionKey, UserSessionUpdate};
 
-use super::{Inner, execute, key_values, one_row};
+use super::cleanup::cleanup_at;
+use super::{Inner, key_values};
+use crate::bind::Bind;
+use crate::database::Connection;
 use crate::dialect::Dialect;
-use crate::entity::Text;
 use crate::failure::Failure;
-use crate::locks::Lock;
-use crate::row;
+use crate::locks::{Lock, Locks};
+use crate::row::Columns;
 use crate::statements::Statements;
-use crate::transaction::Locks;
 
 /// A change to the session with `key`: six fields, and perhaps another key.
 #[derive(Clone, Copy)]
@@ -32,26 +32,28 @@ struct Owner {
 impl Inner {
     pub(super) async fn update(
         &self,
+        db: &mut impl Connection,
         key: &UserSessionKey,
         update: &UserSessionUpdate,
     ) -> Result<bool, Failure> {
-        let statements = self.statements().await?;
+        let statements = self.statements(db).await?;
         let replacement = Replacement {
             key,
             new: None,
             update,
             owner: None,
         };
-        self.replace(statements, replacement).await
+        self.replace(db, statements, replacement).await
     }
 
     pub(super) async fn rotate(
         &self,
+        db: &mut impl Connection,
         key: &UserSessionKey,
         new: &UserKey,
         update: &UserSessionUpdate,
     ) -> Result<bool, Failure> {
-        let statements = self.statements().await?;
+        let statements = self.statements(db).await?;
         let replacement = Replacement {
             key,
             new: Some(new),
@@ -59,38 +61,38 @@ impl Inner {
             owner: None,
         };
         match statements.dialect {
-            Dialect::Postgres | Dialect::Sqlite => self.replace(statements, replacement).await,
+            Dialect::Postgres | Dialect::Sqlite => self.replace(db, statements, replacement).await,
             Dialect::MySql | Dialect::MariaDb => {
-                self.rotate_under_locks(statements, replacement).await
+                self.rotate_under_locks(db, statements, replacement).await
             }
         }
     }
 
     pub(super) async fn renew(
         &self,
+        db: &mut impl Connection,
         key: &UserSessionKey,
         renewed: DateTime<Utc>,
         expires: Option<DateTime<Utc>>,
     ) -> Result<bool, Failure> {
-        let statements = self.statements().await?;
-        let dialect = statements.dialect;
-        let mut values = vec![dialect.time(renewed), dialect.optional_time(expires)];
-        values.extend(key_values(statements, key));
-        values.push(dialect.time(self.now()));
-        Ok(execute(&self.writes, statements, &statements.renew, values).await? == 1)
+        let statements = self.statements(db).await?;
+        let [partition_key, user_key] = key_values(key);
+        let now = self.now();
+        let mut values = vec![Bind::time(renewed), Bind::Time(expires)];
+        values.extend(cleanup_at(statements, expires, now));
+        values.extend([partition_key, user_key, Bind::time(now)]);
+        Ok(db.execute(&statements.renew, &values).await? == 1)
     }
 
     /// One statement, unless another session has the new key or the session id. That one may have
     /// expired, and then one transaction removes it and makes the change.
     async fn replace(
         &self,
+        db: &mut impl Connection,
         statements: &Statements,
         replacement: Replacement<'_>,
     ) -> Result<bool, Failure> {
-        match self
-            .try_to_replace(&self.writes, statements, replacement)
-            .await
-        {
+        match self.try_to_replace(db, statements, replacement).await {
             Err(failure) if failure.is_duplicate() => {}
             answer => return answer,
         }
@@ -102,12 +104,12 @@ impl Inner {
             session_id.map(|id| Lock::session_id(&key.partition_key, id)),
             new.map(|new| Lock::user_key(&key.partition_key, new)),
         );
-        let transaction = self.begin(statements, locks).await?;
+        db.begin(statements, locks).await?;
         let answer = self
-            .displace_and_replace(&transaction, statements, replacement)
+            .displace_and_replace(db, statements, replacement)
             .await?;
         if answer {
-            transaction.commit().await?;
+            db.commit().await?;
         }
         Ok(answer)
     }
@@ -115,11 +117,12 @@ impl Inner {
     /// The transaction that an operation by filter excludes; see [`Statements::rotate`].
     async fn rotate_under_locks(
         &self,
+        db: &mut impl Connection,
         statements: &Statements,
         replacement: Replacement<'_>,
     ) -> Result<bool, Failure> {
         let key = replacement.key;
-        let Some(owner) = self.owner(statements, key).await? else {
+        let Some(owner) = self.owner(db, statements, key).await? else {
             return Ok(false);
         };
         let locks = Locks::of(
@@ -131,26 +134,23 @@ impl Inner {
             owner: Some(&owner),
             ..replacement
         };
-        let transaction = self.begin(statements, locks).await?;
-        let answer = match self
-            .try_to_replace(&transaction, statements, replacement)
-            .await
-        {
+        db.begin(statements, locks).await?;
+        let answer = match self.try_to_replace(db, statements, replacement).await {
             Err(failure) if failure.is_duplicate() => {
-                self.displace_and_replace(&transaction, statements, replacement)
+                self.displace_and_replace(db, statements, replacement)
                     .await?
             }
             answer => answer?,
         };
         if answer {
-            transaction.commit().await?;
+            db.commit().await?;
         }
         Ok(answer)
     }
 
-    async fn displace_and_replace<C: ConnectionTrait>(
+    async fn displace_and_replace(
         &self,
-        db: &C,
+        db: &mut impl Connection,
         statements: &Statements,
         replacement: Replacement<'_>,
     ) -> Result<bool, Failure> {
@@ -171,9 +171,9 @@ impl Inner {
     }
 
     /// The statement, and where it found nothing to change, the reason why.
-    async fn try_to_replace<C: ConnectionTrait>(
+    async fn try_to_replace(
         &self,
-        db: &C,
+        db: &mut impl Connection,
         statements: &Statements,
         Replacement {
             key,
@@ -182,48 +182,47 @@ impl Inner {
             owner,
         }: Replacement<'_>,
     ) -> Result<bool, Failure> {
-        let dialect = statements.dialect;
-        let now = dialect.time(self.now());
+        let now = self.now();
         let by_version = if new.is_some() {
             &statements.rotate
         } else {
             &statements.update
         };
-        let mut values = Vec::with_capacity(13);
-        values.extend(new.map(|new| dialect.text(new.as_str())));
+        let mut values = Vec::with_capacity(14);
+        values.extend(new.map(|new| Bind::text(new.as_str())));
         values.extend([
-            dialect.optional_text(update.subject_id.as_ref()),
-            dialect.optional_text(update.session_id.as_ref()),
-            dialect.time(update.created),
-            dialect.time(update.renewed),
-            dialect.optional_time(update.expires),
-            dialect.ticket(&update.ticket),
+            Bind::optional_text(update.subject_id.as_ref()),
+            Bind::optional_text(update.session_id.as_ref()),
+            Bind::time(update.created),
+            Bind::time(update.renewed),
+            Bind::Time(update.expires),
+            Bind::ticket(&update.ticket),
         ]);
-        values.extend(key_values(statements, key));
-        values.push(now.clone());
+        values.extend(cleanup_at(statements, update.expires, now));
+        let (now, [partition_key, user_key]) = (Bind::time(now), key_values(key));
+        values.extend([partition_key, user_key, now]);
         if let Some(owner) = owner {
-            values.push(dialect.optional_text(owner.subject_id.as_ref()));
-            values.push(dialect.optional_text(owner.session_id.as_ref()));
+            values.push(Bind::optional_text(owner.subject_id.as_ref()));
+            values.push(Bind::optional_text(owner.session_id.as_ref()));
         }
         let sql = match update.if_version {
             None => &by_version.any,
             Some(version) => {
-                values.push(dialect.version(version));
+                values.push(Bind::version(version));
                 &by_version.given
             }
         };
-        if execute(db, statements, sql, values).await? == 1 {
+        if db.execute(sql, &values).await? == 1 {
             return Ok(true);
         }
         if update.if_version.is_none() && owner.is_none() {
             return Ok(false);
         }
-        let mut values = key_values(statements, key);
-        values.push(now);
-        match one_row(db, statements, &statements.version, values).await? {
+        let values = [partition_key, user_key, now];
+        match db.one_row(&statements.version, &values).await? {
             None => Ok(false),
-            Some(row) => {
-                let version = row::checked_version(row::column(&row, "version")?)?;
+            Some(mut row) => {
+                let version = Columns::of(&mut row).version()?;
                 if update
                     .if_version
                     .is_some_and(|expected| expected != version)
@@ -238,22 +237,19 @@ impl Inner {
 
     async fn owner(
         &self,
+        db: &mut impl Connection,
         statements: &Statements,
         key: &UserSessionKey,
     ) -> Result<Option<Owner>, Failure> {
-        let mut values: Vec<Value> = key_values(statements, key);
-        values.push(statements.dialect.time(self.now()));
-        let Some(row) = one_row(&self.writes, statements, &statements.owner, values).await? else {
+        let [partition_key, user_key] = key_values(key);
+        let values = [partition_key, user_key, Bind::time(self.now())];
+        let Some(mut row) = db.one_row(&statements.owner, &values).await? else {
             return Ok(None);
         };
-        let (subject_id, session_id): (Option<Text>, Option<Text>) = row::two_columns(&row)?;
+        let mut columns = Columns::of(&mut row);
         Ok(Some(Owner {
-            subject_id: subject_id
-                .map(|id| row::checked_key("subject_id", id))
-                .transpose()?,
-            session_id: session_id
-                .map(|id| row::checked_key("session_id", id))
-                .transpose()?,
+            subject_id: columns.optional_key("subject_id")?,
+            session_id: columns.optional_key("session_id")?,
         }))
     }
 }

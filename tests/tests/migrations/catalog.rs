@@ -16,7 +16,7 @@ async fn is_as_designed(db: TestDatabase) {
     assert_eq!(catalog(&connection).await, designed);
 }
 
-const POSTGRES: [&str; 16] = [
+const POSTGRES: [&str; 17] = [
     "user_sessions.partition_key text COLLATE C NOT NULL",
     "user_sessions.user_key text COLLATE C NOT NULL",
     "user_sessions.subject_id text COLLATE C",
@@ -26,11 +26,11 @@ const POSTGRES: [&str; 16] = [
     "user_sessions.expires timestamp with time zone",
     "user_sessions.version bigint NOT NULL",
     "user_sessions.ticket bytea NOT NULL",
+    "user_sessions.cleanup_at timestamp with time zone NOT NULL",
     "user_sessions_migrations.version text NOT NULL",
+    "CREATE INDEX user_sessions_cleanup_at ON user_sessions USING btree (cleanup_at)",
     "CREATE INDEX user_sessions_created ON user_sessions USING btree (partition_key, created, \
      user_key)",
-    "CREATE INDEX user_sessions_expires ON user_sessions USING btree (expires) WHERE (expires IS \
-     NOT NULL)",
     "CREATE UNIQUE INDEX user_sessions_migrations_pkey ON user_sessions_migrations USING btree \
      (version)",
     "CREATE UNIQUE INDEX user_sessions_pkey ON user_sessions USING btree (partition_key, user_key)",
@@ -39,7 +39,7 @@ const POSTGRES: [&str; 16] = [
     "CREATE INDEX user_sessions_subject_id ON user_sessions USING btree (partition_key, subject_id)",
 ];
 
-const MYSQL: [&str; 19] = [
+const MYSQL: [&str; 20] = [
     "user_sessions.partition_key varbinary(255) NOT NULL",
     "user_sessions.user_key varbinary(255) NOT NULL",
     "user_sessions.subject_id varbinary(255)",
@@ -49,12 +49,13 @@ const MYSQL: [&str; 19] = [
     "user_sessions.expires datetime(6)",
     "user_sessions.version bigint NOT NULL",
     "user_sessions.ticket longblob NOT NULL",
+    "user_sessions.cleanup_at datetime(6) NOT NULL",
     "user_sessions_locks.stripe smallint NOT NULL",
     "user_sessions_locks.taken bigint NOT NULL",
     "user_sessions_migrations.version varchar(255) NOT NULL",
     "unique user_sessions.PRIMARY (partition_key,user_key)",
+    "user_sessions.user_sessions_cleanup_at (cleanup_at)",
     "user_sessions.user_sessions_created (partition_key,created,user_key)",
-    "user_sessions.user_sessions_expires (expires)",
     "unique user_sessions.user_sessions_session_id (partition_key,session_id)",
     "user_sessions.user_sessions_subject_id (partition_key,subject_id)",
     "unique user_sessions_locks.PRIMARY (stripe)",

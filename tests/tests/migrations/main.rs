@@ -15,3 +15,4 @@ mod script;
 mod settings;
 mod stranger;
 mod support;
+mod upgrade;

@@ -47,7 +47,10 @@ async fn migrate_an_empty_database(db: TestDatabase) {
     assert!(Migrator::new().is_current(&db).await.unwrap());
     assert_eq!(
         texts(&db, "SELECT version FROM user_sessions_migrations").await,
-        ["m20261120_000001_create_user_sessions"]
+        [
+            "m20261120_000001_create_user_sessions",
+            "m20261120_000002_defer_cleanup"
+        ]
     );
 }
 
@@ -83,7 +86,7 @@ mod into_a_missing_schema {
             "SELECT version FROM {}.user_sessions_migrations",
             schema.name
         );
-        assert_eq!(texts(&db, &history).await.len(), 1);
+        assert_eq!(texts(&db, &history).await.len(), 2);
         assert!(tables(&db).await.is_empty(), "nothing is outside of it");
     }
 

@@ -1,0 +1,81 @@
+//! MySQL and MariaDB.
+
+use sea_orm::sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection};
+use sea_orm::sqlx::{
+    Arguments as _, AssertSqlSafe, ConnectOptions as _, Executor as _, query_with, raw_sql,
+};
+use sea_orm::{QueryResult, SqlxError};
+
+use super::Server;
+use crate::bind::{Bind, StoredKey};
+use crate::statements::Sql;
+
+pub(crate) struct MySql {
+    pub(crate) options: MySqlConnectOptions,
+    /// What a new connection is told.
+    pub(crate) session: &'static str,
+}
+
+impl Server for MySql {
+    type Connection = MySqlConnection;
+
+    /// The session is at READ COMMITTED already.
+    const BEGIN: &'static str = "START TRANSACTION";
+
+    async fn connect(&self) -> Result<MySqlConnection, SqlxError> {
+        let mut connection = self.options.connect().await?;
+        connection.execute(self.session).await?;
+        Ok(connection)
+    }
+
+    async fn execute(
+        connection: &mut MySqlConnection,
+        sql: &Sql,
+        values: &[Bind<'_>],
+    ) -> Result<u64, SqlxError> {
+        let query = query_with(AssertSqlSafe(sql.0.clone()), arguments(values)?);
+        Ok(connection.execute(query).await?.rows_affected())
+    }
+
+    async fn rows(
+        connection: &mut MySqlConnection,
+        sql: &Sql,
+        values: &[Bind<'_>],
+    ) -> Result<Vec<QueryResult>, SqlxError> {
+        let query = query_with(AssertSqlSafe(sql.0.clone()), arguments(values)?);
+        let rows = connection.fetch_all(query).await?;
+        Ok(rows.into_iter().map(QueryResult::from).collect())
+    }
+
+    async fn one_row(
+        connection: &mut MySqlConnection,
+        sql: &Sql,
+        values: &[Bind<'_>],
+    ) -> Result<Option<QueryResult>, SqlxError> {
+        let query = query_with(AssertSqlSafe(sql.0.clone()), arguments(values)?);
+        let row = connection.fetch_optional(query).await?;
+        Ok(row.map(QueryResult::from))
+    }
+
+    async fn run(connection: &mut MySqlConnection, script: String) -> Result<u64, SqlxError> {
+        let result = connection.execute(raw_sql(AssertSqlSafe(script))).await?;
+        Ok(result.rows_affected())
+    }
+}
+
+fn arguments(values: &[Bind<'_>]) -> Result<MySqlArguments, SqlxError> {
+    let mut arguments = MySqlArguments::default();
+    for value in values {
+        match *value {
+            Bind::Text(text) => arguments.add(text.map(str::as_bytes)),
+            Bind::Time(at) => arguments.add(at.map(|at| at.naive_utc())),
+            Bind::Integer(integer) => arguments.add(integer),
+            Bind::Bytes(bytes) => arguments.add(bytes),
+            Bind::Stored(StoredKey::Text(text)) => arguments.add(text.as_str()),
+            Bind::Stored(StoredKey::Bytes(bytes)) => arguments.add(bytes.as_slice()),
+            Bind::Stored(StoredKey::Number(number)) => arguments.add(number),
+        }
+        .map_err(SqlxError::Encode)?;
+    }
+    Ok(arguments)
+}

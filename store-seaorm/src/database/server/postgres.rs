@@ -1,0 +1,80 @@
+//! PostgreSQL.
+
+use sea_orm::sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
+use sea_orm::sqlx::{
+    Arguments as _, AssertSqlSafe, ConnectOptions as _, Executor as _, query_with, raw_sql,
+};
+use sea_orm::{QueryResult, SqlxError};
+
+use super::Server;
+use crate::bind::{Bind, StoredKey};
+use crate::statements::Sql;
+
+pub(crate) struct Postgres {
+    pub(crate) options: PgConnectOptions,
+    /// What a new connection is told.
+    pub(crate) session: &'static str,
+}
+
+impl Server for Postgres {
+    type Connection = PgConnection;
+
+    const BEGIN: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+    async fn connect(&self) -> Result<PgConnection, SqlxError> {
+        let mut connection = self.options.connect().await?;
+        connection.execute(self.session).await?;
+        Ok(connection)
+    }
+
+    async fn execute(
+        connection: &mut PgConnection,
+        sql: &Sql,
+        values: &[Bind<'_>],
+    ) -> Result<u64, SqlxError> {
+        let query = query_with(AssertSqlSafe(sql.0.clone()), arguments(values)?);
+        Ok(connection.execute(query).await?.rows_affected())
+    }
+
+    async fn rows(
+        connection: &mut PgConnection,
+        sql: &Sql,
+        values: &[Bind<'_>],
+    ) -> Result<Vec<QueryResult>, SqlxError> {
+        let query = query_with(AssertSqlSafe(sql.0.clone()), arguments(values)?);
+        let rows = connection.fetch_all(query).await?;
+        Ok(rows.into_iter().map(QueryResult::from).collect())
+    }
+
+    async fn one_row(
+        connection: &mut PgConnection,
+        sql: &Sql,
+        values: &[Bind<'_>],
+    ) -> Result<Option<QueryResult>, SqlxError> {
+        let query = query_with(AssertSqlSafe(sql.0.clone()), arguments(values)?);
+        let row = connection.fetch_optional(query).await?;
+        Ok(row.map(QueryResult::from))
+    }
+
+    async fn run(connection: &mut PgConnection, script: String) -> Result<u64, SqlxError> {
+        let result = connection.execute(raw_sql(AssertSqlSafe(script))).await?;
+        Ok(result.rows_affected())
+    }
+}
+
+fn arguments(values: &[Bind<'_>]) -> Result<PgArguments, SqlxError> {
+    let mut arguments = PgArguments::default();
+    for value in values {
+        match *value {
+            Bind::Text(text) => arguments.add(text),
+            Bind::Time(at) => arguments.add(at),
+            Bind::Integer(integer) => arguments.add(integer),
+            Bind::Bytes(bytes) => arguments.add(bytes),
+            Bind::Stored(StoredKey::Text(text)) => arguments.add(text.as_str()),
+            Bind::Stored(StoredKey::Bytes(bytes)) => arguments.add(bytes.as_slice()),
+            Bind::Stored(StoredKey::Number(number)) => arguments.add(number),
+        }
+        .map_err(SqlxError::Encode)?;
+    }
+    Ok(arguments)
+}
