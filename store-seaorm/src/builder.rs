@@ -83,18 +83,21 @@ impl Builder {
         self
     }
 
-    /// How many connections [`connect`](Self::connect) may open. Default: 16 to a server, 4 readers
-    /// of an SQLite file, to which one writer is added. Of an SQLite database in memory there is
-    /// always one.
+    /// How many connections [`connect`](Self::connect) may open for the store. Default: 16 to a
+    /// server, 4 readers of an SQLite file, to which one writer is added; each of those has a thread.
+    /// Of an SQLite database in memory there is always one.
+    ///
+    /// Beside them, [`connection`](SeaOrmUserSessionStore::connection) opens up to 4, and none before
+    /// it is used.
     #[must_use]
     pub fn max_connections(mut self, max_connections: u32) -> Self {
         self.max_connections = Some(max_connections);
         self
     }
 
-    /// Connects to a database of its own choosing, tuned for it: no ping before each statement, no
+    /// Connects to a database, by connections tuned for it: no ping before or after a statement, no
     /// logging of statements, 10 seconds at most to wait for a connection or a lock; SQLite files in
-    /// WAL mode with full durability and one writer.
+    /// WAL mode with full durability, and one writer that puts what waits into one transaction.
     ///
     /// # Errors
     /// As [`SeaOrmUserSessionStore::connect`]; [`Error::Configuration`](store_core::Error) also for

@@ -100,7 +100,10 @@ use crate::retry::Attempt;
 /// [`UserSessionDirectory`], with any number of nodes on the same table. Clones share everything.
 ///
 /// - What can be one statement is one; what cannot is one transaction.
-/// - A write runs to its end also when its future is dropped, and so leaves its connection in order.
+/// - What has begun runs to its end also when its future is dropped, and so leaves its connection in
+///   order.
+/// - An SQLite file that the store has opened itself has one writer, which commits together what
+///   comes at the same time; an answer waits for the commit.
 /// - Deadlocks, serialization failures and refusals are tried again a few times with jittered
 ///   pauses, and so are reads after a lost connection. A write whose connection was lost is not:
 ///   [`Error::Unavailable`].
@@ -165,7 +168,9 @@ impl SeaOrmUserSessionStore {
         }
     }
 
-    /// A connection to the same database: for the migrations and the host's own queries.
+    /// A connection to the same database: for the migrations and the host's own queries. The store's
+    /// own operations go other ways, but for an SQLite database in memory and for a store made by
+    /// [`new`](Self::new) or [`build`](Builder::build).
     pub fn connection(&self) -> &DatabaseConnection {
         &self.inner.connection
     }
