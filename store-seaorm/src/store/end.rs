@@ -115,6 +115,11 @@ pub(super) async fn delete_rows<C: Connection>(
             .map(|row| Ok([row.stored_key(0)?, row.stored_key(1)?]))
             .collect::<Result<Vec<_>, BoxError>>()
             .map_err(Error::backend)?;
+        if let [key] = &keys[..] {
+            db.execute(&statements.delete, &key.each_ref().map(Bind::Stored))
+                .await?;
+            continue;
+        }
         // The statement names as many rows whatever is left: the last is named again.
         let values = (0..KEYS_AT_ONCE)
             .flat_map(|index| &keys[index.min(keys.len() - 1)])
