@@ -87,9 +87,7 @@ pub use events::{
 };
 pub use policy::{SessionKind, SessionLifetime, SessionPolicy};
 pub use revocation::{RefreshTokenRevoker, RevocationOptions, Revoked, SessionRevocation};
-pub use seal::{
-    KeyId, KeyRing, KeyRingError, OpenError, TicketKey, TicketSealer, Unreadable,
-};
+pub use seal::{KeyId, KeyRing, KeyRingError, OpenError, TicketKey, TicketSealer, Unreadable};
 pub use secret::{CookieSecret, InvalidCookieSecret};
 pub use store::{
     Renewal, Retrieved, Saved, ServerSideTicketStore, ServerSideTicketStoreBuilder, SessionHandle,

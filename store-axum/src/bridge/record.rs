@@ -106,7 +106,10 @@ mod tests {
             let record = record(at(year, 123_456_789));
             let expires = stored_expiry(record.expiry_date);
             assert_eq!(expires.timestamp_subsec_nanos(), 123_456_000);
-            assert_eq!(stored_timestamp(expires).expect("it can be stored"), expires);
+            assert_eq!(
+                stored_timestamp(expires).expect("it can be stored"),
+                expires
+            );
             let back = sealed(&record).into_record(record.id, Some(expires));
             assert_eq!(back, Some(record));
         }

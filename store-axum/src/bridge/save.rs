@@ -174,8 +174,8 @@ impl<S: UserSessionStore + ?Sized> TowerSessionStore<S> {
         let Some(session_id) = session.session_id.clone() else {
             return Ok(());
         };
-        let others = UserSessionsFilter::for_session(session_id)
-            .except(session.key.user_key.clone());
+        let others =
+            UserSessionsFilter::for_session(session_id).except(session.key.user_key.clone());
         let partition_key = &self.partition_key;
         let ended = self.store.end_user_sessions(partition_key, &others).await?;
         let now = self.now();

@@ -204,9 +204,7 @@ mod tests {
         let long = "x".repeat(17 << 20);
         assert!(matches!(
             sealer.seal(&long, &mut session),
-            Err(TicketError::Store(
-                store_core::Error::TicketTooLarge { .. }
-            ))
+            Err(TicketError::Store(store_core::Error::TicketTooLarge { .. }))
         ));
         assert!(session.ticket.is_empty());
     }
