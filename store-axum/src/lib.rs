@@ -1,7 +1,31 @@
 //! Server-side sessions for axum.
 
+mod antiforgery;
 #[cfg(feature = "tower-sessions")]
 mod bridge;
+mod context;
+mod cookies;
+mod data;
+mod extract;
+mod front_ends;
+mod key_formats;
+mod layer;
+mod options;
+mod pending;
+mod presented;
+mod rejection;
+mod session_headers;
+mod state;
 
+pub use antiforgery::Antiforgery;
 #[cfg(feature = "tower-sessions")]
 pub use bridge::{InvalidUserId, SessionIdentity, TowerSessionStore, axum_login_identity};
+pub use context::SessionContext;
+pub use cookies::{CookieOptions, InvalidCookieName, SameSite};
+pub use data::SessionData;
+pub use extract::{OptionalSession, RequireAntiforgery, RequireSession, Session, SessionBag};
+pub use front_ends::{FrontEnd, FrontEnds, InvalidFrontEnd};
+pub use key_formats::{session_bag_key, typed_session_key};
+pub use layer::{ServerSideSessions, ServerSideSessionsService};
+pub use rejection::SessionRejection;
+pub use session_headers::SessionHeaders;
