@@ -9,6 +9,7 @@ mod ring;
 mod sealer;
 mod ticket_sealer;
 
+pub(crate) use self::envelope::Form;
 pub use self::key::{KeyId, TicketKey};
 pub use self::ring::{KeyRing, KeyRingError};
 pub use self::sealer::{OpenError, Unreadable};

@@ -14,7 +14,8 @@ impl<S: UserSessionStore + ?Sized> TowerSessionStore<S> {
         uninterrupted(async move {
             let session = match this.observers.is_empty() {
                 true => None,
-                false => this.store.get_user_session(&key).await?,
+                // For the observers alone: a row that cannot be read is removed all the same.
+                false => this.store.get_user_session(&key).await.unwrap_or_default(),
             };
             if !this.store.delete_user_session(&key).await? {
                 return Ok(());

@@ -25,20 +25,17 @@ impl<S: UserSessionStore + ?Sized> TowerSessionStore<S> {
     /// the old one after a `flush`: the browser, and whoever has planted or stolen its cookie,
     /// would know the new session.
     pub(super) async fn create_record(&self, record: &mut Record) -> Result<(), BridgeError> {
-        let identity = self.identity(record)?;
-        let may_be_taken = identity.session_id.is_none() || self.policy.replace_same_session_id;
         let mut attempts = CREATE_ATTEMPTS;
         loop {
-            let id = Id::default();
-            let session = self.sealed(self.key(&id), &identity, record)?;
+            record.id = Id::default();
+            let identity = self.identity(record)?;
+            let session = self.sealed(self.key(&record.id), &identity, record)?;
+            // Otherwise it is the session id that is taken, and another id would not help.
+            let id_is_taken = identity.session_id.is_none() || self.policy.replace_same_session_id;
             let this = self.clone();
             match uninterrupted(async move { this.begin(session).await }).await {
-                Ok(()) => {
-                    record.id = id;
-                    return Ok(());
-                }
-                Err(StoreError::AlreadyExists) if may_be_taken && attempts > 1 => attempts -= 1,
-                Err(error) => return Err(error.into()),
+                Err(StoreError::AlreadyExists) if id_is_taken && attempts > 1 => attempts -= 1,
+                answer => return Ok(answer?),
             }
         }
     }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use store_core::{BoxError, Ticket, UserSession, UserSessionKey};
 
 use super::compression::{self, UnpackError};
-use super::envelope::{self, Binding, EnvelopeError, ROOM, RowIdentity};
+use super::envelope::{self, Binding, EnvelopeError, Form, ROOM, RowIdentity};
 use super::{KeyId, KeyRing};
 use crate::ticket::{Payload, PayloadRef};
 use crate::{AuthenticationTicket, TicketError};
@@ -74,6 +74,7 @@ pub(crate) struct Sealing<'a, T> {
 
 /// Makes envelopes, and opens them.
 pub(crate) struct Sealer {
+    pub(crate) form: Form,
     pub(crate) purpose: String,
     pub(crate) protection: Protection,
     /// Payloads of more bytes than this are compressed. `None`: never.
@@ -233,6 +234,7 @@ impl Sealer {
 
     fn binding<'a>(&'a self, session: RowIdentity<'a>) -> Binding<'a> {
         Binding {
+            form: self.form,
             purpose: &self.purpose,
             session,
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store_core::UserSession;
 
-use super::{OpenError, Protection, Sealer};
+use super::{Form, OpenError, Protection, Sealer};
 use crate::ticket::{decode, encode};
 use crate::{KeyRing, TicketError};
 
@@ -15,7 +15,8 @@ use crate::{KeyRing, TicketError};
 /// a lifetime or a cookie of their own.
 ///
 /// What is sealed is bound to its purpose and to the row's partition, user key, subject and session
-/// id: in any other row it is [`OpenError::Undecipherable`]. Values are written as MessagePack with
+/// id: in any other row it is [`OpenError::Undecipherable`]. To a ticket store it is no broken ticket
+/// but one that it does not read, so both may share a table. Values are written as MessagePack with
 /// names. A clone has the same keys.
 ///
 /// ```
@@ -39,7 +40,7 @@ pub struct TicketSealer(Arc<Sealer>);
 
 impl TicketSealer {
     /// Encrypts with these keys. Two tables, or two kinds of values, under the same keys need a
-    /// purpose each; ticket stores have "" unless they are given another.
+    /// purpose each.
     pub fn new(purpose: impl Into<String>, keys: KeyRing) -> Self {
         Self::with_protection(purpose.into(), Protection::encrypted(keys))
     }
@@ -52,6 +53,7 @@ impl TicketSealer {
 
     fn with_protection(purpose: String, protection: Protection) -> Self {
         Self(Arc::new(Sealer {
+            form: Form::Adapter,
             purpose,
             protection,
             compress_above: None,
@@ -138,7 +140,7 @@ mod tests {
         let session = sealed(&encrypted, &value);
         assert!(matches!(
             plain.open::<Value>(&session),
-            Err(OpenError::Unreadable(Unreadable::UnknownVersion(1)))
+            Err(OpenError::Unreadable(Unreadable::UnknownVersion(3)))
         ));
     }
 

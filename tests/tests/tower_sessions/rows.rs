@@ -15,7 +15,7 @@ use tower_sessions::session::Record;
 use tower_sessions::session_store::Error;
 
 use crate::app::{Browser, app};
-use crate::place::{Bridge, Place, keys, on_every_store, record};
+use crate::place::{Bridge, Place, all_of, keys, on_every_store, record};
 
 async fn stored(bridge: &Bridge) -> Record {
     let mut record = record([("user", "alice".into()), ("note", "private".into())]);
@@ -199,7 +199,14 @@ async fn tickets_and_records_share_a_table_and_do_not_open_each_other(place: Pla
     let ticket = row.expect("the store answers").expect("it is there").ticket;
     let another = stored(&bridge).await;
     change(&place, &bridge, &another, |row| row.ticket = ticket).await;
-    assert_eq!(bridge.load(&another.id).await.expect("it answers"), None);
+    assert!(bridge.load(&another.id).await.is_err());
+    bridge.delete(&another.id).await.expect("it is deleted");
+
+    // Whoever lists tickets leaves records alone.
+    let listed = tickets.get_user_tickets(&all_of("alice")).await;
+    assert_eq!(listed.expect("the store answers").len(), 1);
+    let loaded = bridge.load(&record.id).await.expect("it answers");
+    assert_eq!(loaded.as_ref(), Some(&record));
 
     // One logout for both.
     assert_eq!(place.log_out_everywhere("alice").await, 2);
