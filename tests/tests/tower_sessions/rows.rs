@@ -81,7 +81,8 @@ async fn a_row_that_was_tampered_with_ends_its_session(place: Place) {
         .await
         .expect("it is there")
         .ticket;
-    let changes: [Box<dyn FnOnce(&mut UserSession)>; 6] = [
+    type Change = Box<dyn FnOnce(&mut UserSession)>;
+    let changes: [Change; 6] = [
         Box::new(|row| row.subject_id = "mallory".parse().ok()),
         Box::new(|row| row.subject_id = None),
         Box::new(|row| row.session_id = "1".parse().ok()),
