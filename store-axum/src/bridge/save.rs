@@ -8,6 +8,7 @@ use store_core::{
 };
 use store_tickets::{EndReason, SessionEvent};
 use tower_sessions_core::session::{Id, Record};
+use tower_sessions_core::session_store;
 
 use super::error::BridgeError;
 use super::record::{SealedRef, stored_expiry};
@@ -38,6 +39,25 @@ impl<S: UserSessionStore + ?Sized> TowerSessionStore<S> {
                 answer => return Ok(answer?),
             }
         }
+    }
+
+    /// Takes a session over from another store of tower-sessions, with the id that its browser has:
+    /// for a program that moves sessions, and never for a request. It begins now, as at a login.
+    /// Whether it was taken over: not if its id is there already, so the program may run again.
+    ///
+    /// # Errors
+    /// As `create`.
+    pub async fn adopt(&self, record: &Record) -> session_store::Result<bool> {
+        let adopted = async {
+            let identity = self.identity(record)?;
+            let session = self.sealed(self.key(&record.id), &identity, record)?;
+            match self.begin(session).await {
+                Ok(()) => Ok(true),
+                Err(StoreError::AlreadyExists) => Ok(false),
+                Err(error) => Err(BridgeError::from(error)),
+            }
+        };
+        Ok(adopted.await?)
     }
 
     /// The record as a session that begins now.

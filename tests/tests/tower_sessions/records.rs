@@ -109,6 +109,22 @@ async fn saving_what_was_removed_is_an_error_and_makes_no_row(place: Place) {
     }
 }
 
+async fn a_session_of_another_store_is_taken_over_with_its_id(place: Place) {
+    let bridge = place.naming_bridge();
+    let mut record = record([("user", "alice".into())]);
+    assert!(bridge.adopt(&record).await.expect("it is written"));
+    let loaded = bridge.load(&record.id).await.expect("it is loaded");
+    assert_eq!(loaded.as_ref(), Some(&record));
+    assert_eq!(place.sessions_of("alice").await, 1);
+    // Once, and what has happened to it since stays.
+    let old = record.clone();
+    record.data.insert("n".into(), 1.into());
+    bridge.save(&record).await.expect("it is saved");
+    assert!(!bridge.adopt(&old).await.expect("it answers"));
+    let loaded = bridge.load(&record.id).await.expect("it is loaded");
+    assert_eq!(loaded, Some(record));
+}
+
 async fn partitions_are_walls(place: Place) {
     let here = place.naming_bridge();
     let there = here.in_partition(PartitionKey::try_from("there").expect("a key"));
@@ -160,6 +176,7 @@ on_every_store!(
     a_megabyte_comes_back_and_too_much_is_an_error,
     what_cannot_be_encoded_is_an_error_and_not_written,
     saving_what_was_removed_is_an_error_and_makes_no_row,
+    a_session_of_another_store_is_taken_over_with_its_id,
     partitions_are_walls,
     two_writers_of_one_session_are_last_come_last_kept,
     an_unencrypted_bridge_does_the_same_and_reads_no_others,
