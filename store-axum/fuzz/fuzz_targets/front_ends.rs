@@ -32,18 +32,20 @@ fuzz_target!(|input: (&str, &str, &str)| {
 });
 
 fn check_path(prefix: &str, path: &str) {
+    // What a request line cannot have, no request has.
+    let Ok(uri) = path.parse::<http::Uri>() else {
+        return;
+    };
+    let path = uri.path();
     let Some((covered, suffix)) = fuzzing::covers(prefix, path) else {
         return;
     };
     assert!(suffix.is_ascii());
-    // What a request line cannot have, no request has.
-    if !covered || path.parse::<http::Uri>().is_err() {
+    if !covered {
         return;
     }
-    let resolved = Url::parse("http://h/")
-        .and_then(|base| base.join(&format!("http://h{path}")))
-        .expect("a URL");
+    let resolved = Url::parse(&format!("http://h{path}")).expect("a URL");
     let rest = resolved.path().strip_prefix(prefix);
-    let rest = rest.expect("it is below the prefix for everybody");
+    let rest = rest.unwrap_or_else(|| panic!("{path:?} is not below {prefix:?} for everybody"));
     assert!(rest.is_empty() || rest.starts_with('/'));
 }
