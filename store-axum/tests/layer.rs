@@ -729,3 +729,35 @@ async fn nothing_that_prints_shows_a_secret() {
     let set_cookie = &answer.headers[header::SET_COOKIE];
     assert!(set_cookie.is_sensitive());
 }
+
+#[tokio::test]
+async fn what_outlives_its_request_can_look_again() {
+    let host = Host::new();
+    let (browser, secret, _) = host.alice().await;
+    let (parts, _) = browser.request("/").into_parts();
+    let context = host.sessions().open(&parts).unwrap();
+    let bag_of = |stored: Option<store_tickets::StoredTicket<Customer>>| {
+        stored.map(|stored| stored.ticket.bag.get::<u32>("n").unwrap())
+    };
+    assert_eq!(bag_of(context.session().await.unwrap()), Some(None));
+    let changed = host
+        .tickets
+        .modify(&secret, |ticket| ticket.bag.set("n", &1));
+    changed.await.unwrap().unwrap().unwrap();
+    assert_eq!(bag_of(context.session().await.unwrap()), Some(None));
+    assert_eq!(bag_of(context.reload().await.unwrap()), Some(Some(1)));
+    assert_eq!(bag_of(context.session().await.unwrap()), Some(Some(1)));
+
+    host.store.switch(false);
+    context.reload().await.unwrap_err();
+    host.store.switch(true);
+    assert_eq!(bag_of(context.reload().await.unwrap()), Some(Some(1)));
+
+    let ended = host.tickets.remove(&secret, EndReason::BackChannel).await;
+    assert!(ended.unwrap());
+    assert_eq!(bag_of(context.reload().await.unwrap()), None);
+    assert_eq!(bag_of(context.session().await.unwrap()), None);
+    assert_eq!(context.modify(|_| ()).await.unwrap(), None);
+    let headers = context.close().await.unwrap();
+    assert!(headers.get("set-cookie").is_none());
+}
