@@ -40,6 +40,8 @@ struct Shared<T> {
     choice: Mutex<Option<SessionKind>>,
     renew: AtomicBool,
     asked: AtomicBool,
+    /// The response has left: nobody saves by himself any more.
+    left: AtomicBool,
     state: tokio::sync::Mutex<State<T>>,
     pending: Mutex<Pending<T>>,
 }
@@ -68,6 +70,7 @@ impl<T: SessionData> SessionContext<T> {
             choice: Mutex::new(None),
             renew: AtomicBool::new(true),
             asked: AtomicBool::new(false),
+            left: AtomicBool::new(false),
             state: tokio::sync::Mutex::new(State {
                 current,
                 answer,
@@ -362,6 +365,10 @@ impl<T: SessionData> SessionContext<T> {
 
     fn lock_choice(&self) -> MutexGuard<'_, Option<SessionKind>> {
         lock(&self.0.choice)
+    }
+
+    pub(crate) fn has_left(&self) -> bool {
+        self.0.left.load(Ordering::Relaxed)
     }
 
     fn speaks_headers(&self) -> bool {
