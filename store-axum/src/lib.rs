@@ -66,6 +66,10 @@
 //! | every refusal, its status and its body | [`SessionRejection`] |
 //! | what the host's data have to be | [`SessionData`] |
 //! | keys as ServiceStack writes them | [`typed_session_key`], [`session_bag_key`] |
+#![cfg_attr(
+    feature = "tower-sessions",
+    doc = "| below tower-sessions or axum-login (feature `tower-sessions`) | [`TowerSessionStore`] |"
+)]
 //!
 //! # Options
 //!

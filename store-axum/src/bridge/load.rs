@@ -23,8 +23,8 @@ impl<S: UserSessionStore + ?Sized> TowerSessionStore<S> {
                 Ok(sealed) => {
                     let record = sealed.into_record(*id, found.expires);
                     // The store's column says so too, unless somebody has moved it.
-                    let is_live = |record: &Record| stored_expiry(record.expiry_date) > self.now();
-                    return Ok(record.filter(is_live));
+                    let is_live = stored_expiry(record.expiry_date) > self.now();
+                    return Ok(is_live.then_some(record));
                 }
                 // The session may be a good one to another node. No new one is to take its place,
                 // so this is not `None`.

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
+use time::error::ComponentRange;
 use tower_sessions_core::session::{Id, Record};
 
 /// What is sealed of a record. Not its id, which is the cookie's value and stands nowhere.
@@ -22,15 +23,30 @@ pub(super) struct Sealed {
     data: HashMap<String, Value>,
 }
 
-/// Seconds since 1970, and nanoseconds.
+/// Written as seconds since 1970 and nanoseconds.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-struct Moment(i64, u32);
+#[serde(into = "(i64, u32)", try_from = "(i64, u32)")]
+struct Moment(OffsetDateTime);
+
+impl From<Moment> for (i64, u32) {
+    fn from(Moment(at): Moment) -> Self {
+        (at.unix_timestamp(), at.nanosecond())
+    }
+}
+
+impl TryFrom<(i64, u32)> for Moment {
+    type Error = ComponentRange;
+
+    fn try_from((seconds, nanos): (i64, u32)) -> Result<Self, ComponentRange> {
+        let at = OffsetDateTime::from_unix_timestamp(seconds)?;
+        Ok(Self(at.replace_nanosecond(nanos)?))
+    }
+}
 
 impl<'a> From<&'a Record> for SealedRef<'a> {
     fn from(record: &'a Record) -> Self {
-        let at = record.expiry_date;
         Self {
-            expires: Moment(at.unix_timestamp(), at.nanosecond()),
+            expires: Moment(record.expiry_date.min(last())),
             data: &record.data,
         }
     }
@@ -39,25 +55,31 @@ impl<'a> From<&'a Record> for SealedRef<'a> {
 impl Sealed {
     /// The record with this id, whose row says that it expires then. The earlier of both counts, so
     /// that whoever can write the column makes no session last longer.
-    pub(super) fn into_record(self, id: Id, expires: Option<DateTime<Utc>>) -> Option<Record> {
-        let sealed = moment(self.expires.0, self.expires.1)?;
+    pub(super) fn into_record(self, id: Id, expires: Option<DateTime<Utc>>) -> Record {
+        let Moment(sealed) = self.expires;
         let expiry_date = match expires {
             Some(column) if column < stored_expiry(sealed) => {
-                moment(column.timestamp(), column.timestamp_subsec_nanos())?
+                let column = (column.timestamp(), column.timestamp_subsec_nanos());
+                // What every store can hold, every `OffsetDateTime` can.
+                Moment::try_from(column).map_or(sealed, |Moment(column)| column)
             }
             _ => sealed,
         };
-        Some(Record {
+        Record {
             id,
             data: self.data,
             expiry_date,
-        })
+        }
     }
 }
 
-fn moment(seconds: i64, nanos: u32) -> Option<OffsetDateTime> {
-    let at = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
-    at.replace_nanosecond(nanos).ok()
+/// The last moment of the year 9999. There are later ones where a host has switched that on in the
+/// `time` crate, which another node may not have.
+fn last() -> OffsetDateTime {
+    const LAST: (i64, u32) = (253_402_300_799, 999_999_999);
+
+    let Moment(last) = Moment::try_from(LAST).expect("the year 9999 is within its range");
+    last
 }
 
 /// A record's expiry as every store can hold it: in whole microseconds, finer digits floored. What
@@ -111,7 +133,7 @@ mod tests {
                 expires
             );
             let back = sealed(&record).into_record(record.id, Some(expires));
-            assert_eq!(back, Some(record));
+            assert_eq!(back, record);
         }
     }
 
@@ -121,7 +143,7 @@ mod tests {
         let there = at(2026, 999_999_999).to_offset(offset);
         assert_eq!(stored_expiry(there), stored_expiry(at(2026, 999_999_999)));
         let back = sealed(&record(there)).into_record(Id(7), None);
-        assert_eq!(back.map(|record| record.expiry_date), Some(there));
+        assert_eq!(back.expiry_date, there);
     }
 
     #[test]
@@ -140,16 +162,18 @@ mod tests {
     fn the_earlier_expiry_counts() {
         let record = record(at(2026, 123_456_789));
         let expires = stored_expiry(record.expiry_date);
-        let of = |column| sealed(&record).into_record(record.id, Some(column));
-        let expiry = |column| of(column).map(|record| stored_expiry(record.expiry_date));
+        let of = |column| sealed(&record).into_record(record.id, column);
         let earlier = expires - TimeDelta::microseconds(1);
-        assert_eq!(expiry(earlier), Some(earlier));
-        assert_eq!(of(expires + TimeDelta::days(1)), Some(record.clone()));
+        assert_eq!(stored_expiry(of(Some(earlier)).expiry_date), earlier);
+        for later in [Some(expires + TimeDelta::days(1)), None] {
+            assert_eq!(of(later), record);
+        }
     }
 
     #[test]
     fn nonsense_is_no_moment() {
-        assert_eq!(moment(i64::MAX, 0), None);
-        assert_eq!(moment(0, 1_000_000_000), None);
+        assert!(Moment::try_from((i64::MAX, 0)).is_err());
+        assert!(Moment::try_from((0, 1_000_000_000)).is_err());
+        assert_eq!(last(), at(9999, 999_999_999));
     }
 }

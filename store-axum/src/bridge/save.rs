@@ -51,7 +51,8 @@ impl<S: UserSessionStore + ?Sized> TowerSessionStore<S> {
         let adopted = async {
             let identity = self.identity(record)?;
             let session = self.sealed(self.key(&record.id), &identity, record)?;
-            match self.begin(session).await {
+            let this = self.clone();
+            match uninterrupted(async move { this.begin(session).await }).await {
                 Ok(()) => Ok(true),
                 Err(StoreError::AlreadyExists) => Ok(false),
                 Err(error) => Err(BridgeError::from(error)),

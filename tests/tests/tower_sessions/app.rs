@@ -27,6 +27,7 @@ pub(crate) fn routes() -> Router {
         )
         .route("/flush", get(flush))
         .route("/flush-and-set", get(flush_and_set))
+        .route("/clear-and-set", get(clear_and_set))
         .route("/cycle", get(cycle))
         .route("/login/{user}", get(login))
         .route("/expire/tomorrow", get(expire_tomorrow))
@@ -61,6 +62,14 @@ async fn flush_and_set(session: Session) {
     session.flush().await.expect("it is flushed");
     session
         .insert("notice", "bye")
+        .await
+        .expect("it is inserted");
+}
+
+async fn clear_and_set(session: Session) {
+    session.clear().await;
+    session
+        .insert("notice", "hello")
         .await
         .expect("it is inserted");
 }

@@ -31,6 +31,17 @@ async fn an_id_that_the_store_does_not_know_is_never_adopted(place: Place) {
     assert_ne!(browser.id(), planted);
     assert_eq!(browser.text("/get/n").await, "1");
     assert_eq!(place.row(&place.bridge(), &planted).await, None);
+
+    // Not where it comes without ever having been looked up, either.
+    let browser = Browser::new(&app(place.bridge())).with_cookie("id", &planted.to_string());
+    let answer = browser.clone().get("/clear-and-set").await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(place.row(&place.bridge(), &planted).await, None);
+    let mut browser = browser;
+    let answer = browser.get("/flush-and-set").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_ne!(browser.id(), planted);
+    assert_eq!(browser.text("/get/notice").await, "bye");
 }
 
 async fn a_malformed_cookie_is_taken_back(place: Place) {

@@ -125,8 +125,9 @@ async fn a_cap_holds_after_logins_that_keep_their_ids(place: Place) {
         .filter(|answer| matches!(answer, Ok(Ok(()))))
         .count();
     assert!(saved >= 3, "{saved} logins have succeeded");
+    // Each leaves itself and the two newest of the others.
     let left = place.sessions_of("alice").await;
-    assert!((1..=3).contains(&left), "{left} sessions are left");
+    assert!((2..=3).contains(&left), "{left} sessions are left");
 }
 
 /// Of many logins with one session id, one session is left.
