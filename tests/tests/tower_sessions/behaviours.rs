@@ -1,6 +1,7 @@
 //! What an application on tower-sessions relies on.
 
 use axum::http::StatusCode;
+use chrono::SubsecRound as _;
 use cookie::SameSite;
 use store_core::{Clock as _, UserSessionStore as _};
 use time::{Duration, OffsetDateTime};
@@ -241,12 +242,14 @@ async fn saving_always_keeps_a_session_alive(place: Place) {
     browser.get("/set/n/1").await;
     let row = async || place.row(&place.bridge(), &browser.id()).await;
     let before = row().await.expect("it is there");
+    place.clock.advance(std::time::Duration::from_secs(10));
     let answer = browser.clone().get("/").await;
     assert!(is_about(answer.cookie().max_age(), Duration::hours(1)));
     let after = row().await.expect("it is there");
     assert!(after.version > before.version);
     assert!(after.expires > before.expires);
     assert_eq!(after.created, before.created);
+    assert_eq!(after.renewed, place.clock.now().trunc_subsecs(6));
 }
 
 async fn an_id_that_is_taken_is_not_taken_twice(place: Place) {

@@ -204,6 +204,7 @@ async fn a_login_that_keeps_its_id_gets_its_subject(place: Place) {
         .await
         .expect("it is there");
     assert_eq!(before.subject_id, None);
+    place.clock.advance(std::time::Duration::from_secs(10));
     browser.get("/set/user/alice").await;
     let row = place
         .row(&bridge, &browser.id())
