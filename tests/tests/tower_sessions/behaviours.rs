@@ -1,9 +1,8 @@
 //! What an application on tower-sessions relies on.
 
 use axum::http::StatusCode;
-use chrono::SubsecRound as _;
 use cookie::SameSite;
-use store_core::{Clock as _, UserSessionStore as _};
+use store_core::{Clock as _, UserSessionStore as _, floor_to_micros};
 use time::{Duration, OffsetDateTime};
 use tower_sessions::session::Id;
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore as _};
@@ -249,7 +248,7 @@ async fn saving_always_keeps_a_session_alive(place: Place) {
     assert!(after.version > before.version);
     assert!(after.expires > before.expires);
     assert_eq!(after.created, before.created);
-    assert_eq!(after.renewed, place.clock.now().trunc_subsecs(6));
+    assert_eq!(after.renewed, floor_to_micros(place.clock.now()));
 }
 
 async fn an_id_that_is_taken_is_not_taken_twice(place: Place) {
