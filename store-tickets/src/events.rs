@@ -79,7 +79,8 @@ pub struct SessionEvent {
 }
 
 impl SessionEvent {
-    pub(crate) fn of(session: &UserSession, at: DateTime<Utc>) -> Self {
+    /// What happened to this session, for those who tell of it.
+    pub fn of(session: &UserSession, at: DateTime<Utc>) -> Self {
         Self {
             at,
             key: session.key.clone(),
@@ -89,7 +90,8 @@ impl SessionEvent {
         }
     }
 
-    pub(crate) fn of_key(key: UserSessionKey, at: DateTime<Utc>) -> Self {
+    /// What happened to a session of which nothing but the key is known, for those who tell of it.
+    pub fn of_key(key: UserSessionKey, at: DateTime<Utc>) -> Self {
         Self {
             at,
             key,

@@ -51,6 +51,7 @@
 //! | what a session keeps | [`AuthenticationTicket`], [`Tokens`], [`SessionBag`]; in the store: [`StoredTicket`] |
 //! | what the browser holds | [`CookieSecret`] |
 //! | encryption at rest | [`KeyRing`], [`TicketKey`], [`Unreadable`] |
+//! | encryption for adapters that keep something else | [`TicketSealer`], [`OpenError`] |
 //! | how long, and how many | [`SessionPolicy`], [`SessionKind`] |
 //! | who is told | [`SessionEvents`], [`SessionObservers`], [`AuditLog`], [`EndReason`] |
 //! | logout, with refresh tokens | [`SessionRevocation`], [`RefreshTokenRevoker`] |
@@ -86,7 +87,7 @@ pub use events::{
 };
 pub use policy::{SessionKind, SessionLifetime, SessionPolicy};
 pub use revocation::{RefreshTokenRevoker, RevocationOptions, Revoked, SessionRevocation};
-pub use seal::{KeyId, KeyRing, KeyRingError, TicketKey, Unreadable};
+pub use seal::{KeyId, KeyRing, KeyRingError, OpenError, TicketKey, TicketSealer, Unreadable};
 pub use secret::{CookieSecret, InvalidCookieSecret};
 pub use store::{
     Renewal, Retrieved, Saved, ServerSideTicketStore, ServerSideTicketStoreBuilder, SessionHandle,

@@ -10,7 +10,7 @@ use std::fmt;
 use store_core::{SessionId, SubjectId};
 
 pub use self::bag::{BagError, SessionBag};
-pub(crate) use self::payload::{Payload, PayloadRef};
+pub(crate) use self::payload::{Payload, PayloadRef, decode, encode};
 pub use self::tokens::{Token, Tokens};
 use crate::SessionKind;
 

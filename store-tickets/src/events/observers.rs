@@ -141,6 +141,26 @@ impl SessionObservers {
         join_all(self.queues.iter().map(Queue::flush)).await;
     }
 
+    /// Tells that a session has begun, and if it has a subject that the user has signed in: for
+    /// adapters that begin sessions beside a ticket store.
+    pub fn created(&self, session: SessionEvent) {
+        self.tell(Occurrence::Created(session.clone()));
+        if session.subject_id.is_some() {
+            self.authenticated(session);
+        }
+    }
+
+    /// Tells that a user has signed in: for adapters, where a session goes on that was there before.
+    pub fn authenticated(&self, session: SessionEvent) {
+        self.tell(Occurrence::Authenticated(session));
+    }
+
+    /// Tells that a session is over: for adapters that end sessions beside a ticket store. Only
+    /// whoever has removed the row tells.
+    pub fn ended(&self, session: SessionEvent, reason: EndReason) {
+        self.tell(Occurrence::Ended(session, reason));
+    }
+
     pub(crate) fn tell(&self, occurrence: Occurrence) {
         match &occurrence {
             Occurrence::Created(_) => telemetry::session_started(),

@@ -2,8 +2,11 @@
 //!
 //! | | version | key id | nonce | body | tag or checksum |
 //! |---|---|---|---|---|---|
-//! | sealed | `1` | 8 bytes | 24 bytes | XChaCha20-Poly1305 | 16 bytes |
-//! | plain | `2` | | | as it is | 16 bytes |
+//! | sealed | `1`, `3` | 8 bytes | 24 bytes | XChaCha20-Poly1305 | 16 bytes |
+//! | plain | `2`, `4` | | | as it is | 16 bytes |
+//!
+//! `3` and `4` hold what adapters keep. In a table that both share, a ticket store takes them for
+//! what it does not read, and not for broken tickets whose sessions it is to end.
 //!
 //! Nonces come from the operating system's random bits. With 192 of them a repetition is out of
 //! the question, over all nodes and for the life of a key; the 96 bits of AES-GCM would allow
@@ -25,8 +28,28 @@ use zeroize::Zeroizing;
 use super::{KeyId, KeyRing, TicketKey};
 use crate::TicketError;
 
-const SEALED: u8 = 1;
-const PLAIN: u8 = 2;
+/// Whose body it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Ticket,
+    Adapter,
+}
+
+impl Form {
+    fn sealed(self) -> u8 {
+        match self {
+            Self::Ticket => 1,
+            Self::Adapter => 3,
+        }
+    }
+
+    fn plain(self) -> u8 {
+        match self {
+            Self::Ticket => 2,
+            Self::Adapter => 4,
+        }
+    }
+}
 
 const HEADER_LEN: usize = 1 + KeyId::LEN;
 const NONCE_LEN: usize = 24;
@@ -47,6 +70,7 @@ pub(super) enum EnvelopeError {
 
 /// What an envelope is bound to: the row that it was made for.
 pub(super) struct Binding<'a> {
+    pub(super) form: Form,
     pub(super) purpose: &'a str,
     pub(super) session: RowIdentity<'a>,
 }
@@ -103,7 +127,7 @@ pub(super) fn seal(
 ) -> Result<Vec<u8>, TicketError> {
     let mut nonce = XNonce::default();
     getrandom::fill(&mut nonce)?;
-    buffer[0] = SEALED;
+    buffer[0] = binding.form.sealed();
     buffer[1..HEADER_LEN].copy_from_slice(key.id().as_bytes());
     buffer[HEADER_LEN..ROOM].copy_from_slice(&nonce);
     let (head, body) = buffer.split_at_mut(ROOM);
@@ -127,7 +151,7 @@ pub(super) fn open(
     envelope: &[u8],
 ) -> Result<(KeyId, Zeroizing<Vec<u8>>), EnvelopeError> {
     match envelope.first() {
-        Some(&SEALED) => {}
+        Some(&version) if version == binding.form.sealed() => {}
         Some(&other) => return Err(EnvelopeError::UnknownVersion(other)),
         None => return Err(EnvelopeError::Broken),
     }
@@ -160,7 +184,7 @@ pub(super) fn open(
 /// An envelope that anybody can read.
 pub(super) fn wrap(binding: &Binding<'_>, body: &[u8]) -> Vec<u8> {
     let mut envelope = Vec::with_capacity(1 + body.len() + TAG_LEN);
-    envelope.push(PLAIN);
+    envelope.push(binding.form.plain());
     envelope.extend_from_slice(body);
     envelope.extend_from_slice(&checksum(binding, body));
     envelope
@@ -172,7 +196,7 @@ pub(super) fn unwrap<'a>(
     envelope: &'a [u8],
 ) -> Result<&'a [u8], EnvelopeError> {
     let (version, rest) = envelope.split_first().ok_or(EnvelopeError::Broken)?;
-    if *version != PLAIN {
+    if *version != binding.form.plain() {
         return Err(EnvelopeError::UnknownVersion(*version));
     }
     let (body, found) = rest
@@ -184,7 +208,7 @@ pub(super) fn unwrap<'a>(
 
 fn checksum(binding: &Binding<'_>, body: &[u8]) -> [u8; TAG_LEN] {
     let digest = Sha256::new()
-        .chain_update(binding.associated_data(&[PLAIN]))
+        .chain_update(binding.associated_data(&[binding.form.plain()]))
         .chain_update(body)
         .finalize();
     let mut checksum = [0; TAG_LEN];

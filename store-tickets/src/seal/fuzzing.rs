@@ -4,7 +4,7 @@ use store_core::{PartitionKey, Ticket, UserKey, UserSession, UserSessionKey};
 
 use super::compression;
 use super::sealer::{Protection, Sealer};
-use super::{KeyRing, OpenError, TicketKey};
+use super::{Form, KeyRing, OpenError, TicketKey};
 use crate::ticket::Payload;
 
 const MAX_LEN: usize = 1 << 20;
@@ -43,6 +43,7 @@ pub fn open_plain(envelope: &[u8]) {
 
 fn sealer(protection: Protection) -> Sealer {
     Sealer {
+        form: Form::Ticket,
         purpose: String::new(),
         protection,
         compress_above: None,

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use store_core::{BoxError, Ticket, UserSession, UserSessionKey};
 
 use super::compression::{self, UnpackError};
-use super::envelope::{self, Binding, EnvelopeError, ROOM, RowIdentity};
+use super::envelope::{self, Binding, EnvelopeError, Form, ROOM, RowIdentity};
 use super::{KeyId, KeyRing};
 use crate::ticket::{Payload, PayloadRef};
 use crate::{AuthenticationTicket, TicketError};
@@ -44,12 +44,15 @@ impl Unreadable {
 }
 
 /// Why a ticket does not open.
-#[derive(Debug)]
-pub(crate) enum OpenError {
-    /// It is broken for everybody: its session is over.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is broken for everybody, that is cut, changed, or moved from another row: its session is
+    /// over.
+    #[error("the ticket is broken: cut, changed, or moved from another row")]
     Undecipherable,
-    /// It may be good to another node.
-    Unreadable(Unreadable),
+    /// It may be good to another node: its session stays.
+    #[error("this node cannot read the ticket")]
+    Unreadable(#[source] Unreadable),
 }
 
 /// A ticket that was opened.
@@ -71,6 +74,7 @@ pub(crate) struct Sealing<'a, T> {
 
 /// Makes envelopes, and opens them.
 pub(crate) struct Sealer {
+    pub(crate) form: Form,
     pub(crate) purpose: String,
     pub(crate) protection: Protection,
     /// Payloads of more bytes than this are compressed. `None`: never.
@@ -125,26 +129,34 @@ impl Sealer {
     }
 
     pub(crate) fn seal<T: Serialize>(&self, what: &Sealing<'_, T>) -> Result<Ticket, TicketError> {
+        let Sealing { ticket, ends, key } = *what;
+        let row = RowIdentity {
+            partition_key: key.partition_key.as_str(),
+            user_key: key.user_key.as_str(),
+            subject_id: ticket.subject_id().map(AsRef::as_ref),
+            session_id: ticket.session_id().map(AsRef::as_ref),
+        };
+        self.seal_for(row, |buffer| PayloadRef { ticket, ends }.encode(buffer))
+    }
+
+    /// Seals what `encode` writes, for one row.
+    pub(super) fn seal_for(
+        &self,
+        row: RowIdentity<'_>,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), rmp_serde::encode::Error>,
+    ) -> Result<Ticket, TicketError> {
         // Most tickets fit, and then their plain text never moves to another place in memory.
         const USUAL_LEN: usize = 4096;
 
-        let Sealing { ticket, ends, key } = *what;
         let mut buffer = compression::buffer(ROOM, USUAL_LEN);
-        PayloadRef { ticket, ends }
-            .encode(&mut buffer)
-            .map_err(TicketError::Encode)?;
+        encode(&mut buffer).map_err(TicketError::Encode)?;
         let len = buffer.len() - ROOM - 1;
         if len > self.max_payload_len {
             return Err(TicketError::too_large(len, self.max_payload_len));
         }
         let compress = self.compress_above.is_some_and(|limit| len > limit);
         let buffer = compression::pack(buffer, ROOM, compress);
-        let binding = self.binding(RowIdentity {
-            partition_key: key.partition_key.as_str(),
-            user_key: key.user_key.as_str(),
-            subject_id: ticket.subject_id().map(AsRef::as_ref),
-            session_id: ticket.session_id().map(AsRef::as_ref),
-        });
+        let binding = self.binding(row);
         let envelope = match self.keys() {
             Some(keys) => envelope::seal(keys.newest(), &binding, buffer)?,
             None => envelope::wrap(&binding, &buffer[ROOM..]),
@@ -156,15 +168,7 @@ impl Sealer {
         &self,
         session: &UserSession,
     ) -> Result<Opened<T>, OpenError> {
-        let binding = self.binding(session.into());
-        let envelope = session.ticket.as_bytes();
-        let (payload, with_newest_key) = match self.keys() {
-            Some(keys) => {
-                let (id, body) = envelope::open(&keys, &binding, envelope)?;
-                (self.decode(&body)?, id == keys.newest().id())
-            }
-            None => (self.decode(envelope::unwrap(&binding, envelope)?)?, true),
-        };
+        let (payload, with_newest_key) = self.open_with(session, Payload::decode)?;
         let Payload {
             kind,
             ends,
@@ -191,12 +195,37 @@ impl Sealer {
         })
     }
 
+    /// Gives what a session's row holds to `decode`. Its answer, and whether the row was sealed with
+    /// the newest key.
+    pub(super) fn open_with<R>(
+        &self,
+        session: &UserSession,
+        decode: impl FnOnce(&[u8]) -> Result<R, rmp_serde::decode::Error>,
+    ) -> Result<(R, bool), OpenError> {
+        let binding = self.binding(session.into());
+        let envelope = session.ticket.as_bytes();
+        match self.keys() {
+            Some(keys) => {
+                let (id, body) = envelope::open(&keys, &binding, envelope)?;
+                Ok((self.decode(&body, decode)?, id == keys.newest().id()))
+            }
+            None => {
+                let body = envelope::unwrap(&binding, envelope)?;
+                Ok((self.decode(body, decode)?, true))
+            }
+        }
+    }
+
     /// What does not decode here was written by somebody who had the key, and may be decoded by
     /// another version of the host: it is no reason to end a session.
-    fn decode<T: DeserializeOwned>(&self, body: &[u8]) -> Result<Payload<T>, OpenError> {
+    fn decode<R>(
+        &self,
+        body: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<R, rmp_serde::decode::Error>,
+    ) -> Result<R, OpenError> {
         let incompatible =
             |source: BoxError| OpenError::Unreadable(Unreadable::Incompatible(source));
-        match compression::unpack(body, self.max_payload_len, Payload::decode) {
+        match compression::unpack(body, self.max_payload_len, decode) {
             Ok(Ok(payload)) => Ok(payload),
             Ok(Err(error)) => Err(incompatible(error.into())),
             Err(error) => Err(incompatible(UnpackError::into(error))),
@@ -205,6 +234,7 @@ impl Sealer {
 
     fn binding<'a>(&'a self, session: RowIdentity<'a>) -> Binding<'a> {
         Binding {
+            form: self.form,
             purpose: &self.purpose,
             session,
         }

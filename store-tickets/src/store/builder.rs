@@ -7,7 +7,7 @@ use std::sync::Arc;
 use store_core::{Clock, PartitionKey, SystemClock, UserSessionStore};
 
 use super::{Lines, ServerSideTicketStore, Shared};
-use crate::seal::{Protection, Sealer};
+use crate::seal::{Form, Protection, Sealer};
 use crate::{KeyRing, SessionObservers, SessionPolicy};
 
 /// Makes a [`ServerSideTicketStore`].
@@ -33,6 +33,7 @@ impl<T> ServerSideTicketStoreBuilder<T> {
             shared: Shared {
                 store,
                 sealer: Sealer {
+                    form: Form::Ticket,
                     purpose: String::new(),
                     protection,
                     compress_above: None,

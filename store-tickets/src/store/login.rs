@@ -88,10 +88,7 @@ where
             };
             self.tell(Occurrence::Ended(SessionEvent::of(&other, now), reason));
         }
-        self.tell(Occurrence::Created(begun.clone()));
-        if begun.subject_id.is_some() {
-            self.tell(Occurrence::Authenticated(begun));
-        }
+        self.shared.observers.created(begun);
         Ok(())
     }
 }

@@ -68,6 +68,19 @@ impl SessionBag {
         self.0.remove(name).is_some()
     }
 
+    /// Makes the value of this name what it is in another bag: the same, or none.
+    pub fn copy(&mut self, name: &str, from: &Self) {
+        match from.0.get(name) {
+            Some(value) => self.0.insert(name.to_owned(), value.clone()),
+            None => self.0.remove(name),
+        };
+    }
+
+    /// Whether the value of this name is the same in both bags, byte for byte, or is in neither.
+    pub fn agrees(&self, name: &str, with: &Self) -> bool {
+        self.0.get(name) == with.0.get(name)
+    }
+
     /// The names, in order.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &str> {
         self.0.keys().map(String::as_str)
@@ -88,5 +101,28 @@ impl SessionBag {
 impl fmt::Debug for SessionBag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_copied_with_its_absence() {
+        let mut one = SessionBag::default();
+        one.set("n", &1).unwrap();
+        one.set("m", &2).unwrap();
+        let mut other = SessionBag::default();
+        assert!(!other.agrees("n", &one));
+        assert!(other.agrees("neither", &one));
+        other.copy("n", &one);
+        assert!(other.agrees("n", &one));
+        assert_eq!(other.get("n").unwrap(), Some(1));
+        assert_eq!(other.len(), 1);
+        one.copy("m", &other);
+        assert_eq!(one, other);
+        other.set("n", &3).unwrap();
+        assert!(!other.agrees("n", &one));
     }
 }

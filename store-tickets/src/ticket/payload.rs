@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{AuthenticationTicket, Claims, SessionBag, Token, Tokens};
 use crate::SessionKind;
 
-pub(super) fn encode<V: Serialize + ?Sized>(
+pub(crate) fn encode<V: Serialize + ?Sized>(
     value: &V,
     into: &mut Vec<u8>,
 ) -> Result<(), rmp_serde::encode::Error> {
@@ -36,7 +36,7 @@ pub(super) fn encode<V: Serialize + ?Sized>(
 /// size.
 const MAX_DEPTH: usize = 128;
 
-pub(super) fn decode<'a, V: Deserialize<'a>>(
+pub(crate) fn decode<'a, V: Deserialize<'a>>(
     bytes: &'a [u8],
 ) -> Result<V, rmp_serde::decode::Error> {
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
