@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openidconnect::core::{CoreJsonWebKey, CoreJsonWebKeySet};
 use openidconnect::{JsonWebKey as _, JsonWebKeyUse as _, JwsSigningAlgorithm as _};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::SigningAlgorithm;
@@ -63,8 +64,7 @@ impl<'a> Jws<'a> {
                 .map_err(|_| JwsError::Malformed)
         };
         let signed = &token[..header.len() + 1 + payload.len()];
-        let header: Header =
-            serde_json::from_slice(&decode(header)?).map_err(|_| JwsError::Malformed)?;
+        let header: Header = from_object(&decode(header)?).ok_or(JwsError::Malformed)?;
         if header.cty.is_some() || header.crit.is_some() {
             return Err(JwsError::Unsupported);
         }
@@ -106,6 +106,14 @@ impl<'a> Jws<'a> {
             .map_err(|_| JwsError::Signature)?;
         Ok(&self.payload)
     }
+}
+
+/// Reads a JSON object. `serde` would read a struct from an array, too.
+pub(super) fn from_object<D: DeserializeOwned>(json: &[u8]) -> Option<D> {
+    let is_object = json.trim_ascii_start().starts_with(b"{");
+    is_object
+        .then(|| serde_json::from_slice(json).ok())
+        .flatten()
 }
 
 /// The claims of a token that has been verified as a whole.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use store_core::{SubjectId, UserSessionsFilter};
 
 use super::SigningAlgorithm;
-use super::jws::{Jws, JwsError};
+use super::jws::{Jws, JwsError, from_object};
 use super::keys::session_id_of;
 
 /// The member of `events` that makes a token a logout token.
@@ -153,8 +153,7 @@ impl LogoutToken {
             return Err(LogoutTokenError::Type);
         }
         let payload = token.verify(keys, &rules.algorithms)?;
-        let claims: Claims =
-            serde_json::from_slice(payload).map_err(|_| LogoutTokenError::Claims)?;
+        let claims: Claims = from_object(payload).ok_or(LogoutTokenError::Claims)?;
         rules.check(claims, now)
     }
 }
