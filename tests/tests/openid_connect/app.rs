@@ -327,7 +327,7 @@ impl Overtaken {
         let claims = logout_claims(
             &self.issuer,
             &self.client_id,
-            &*self.clock,
+            &self.clock,
             "overtakes",
             whom,
         );
