@@ -845,3 +845,47 @@ async fn what_was_read_before_a_change_by_another_way_is_still_what_was_read() {
     answer.refused(409, "the session was changed by another request meanwhile");
     assert_eq!(host.count::<u32>(&secret, "n").await, Some(7));
 }
+
+#[tokio::test]
+async fn a_dead_cookie_stays_until_a_navigation() {
+    let host = Host::new();
+    let (browser, secret, _) = host.alice().await;
+    let ended = host.tickets.remove(&secret, EndReason::Replaced).await;
+    assert!(ended.unwrap());
+    let router = router(&host);
+    for (mode, cookies) in [
+        ("cors", 0),
+        ("same-origin", 0),
+        ("no-cors", 0),
+        ("navigate", 1),
+    ] {
+        let mut browser = browser.clone().with_header("sec-fetch-mode", mode);
+        let answer = browser.get(&router, "/mine").await;
+        answer.refused(401, "nobody is signed in");
+        assert_eq!(answer.cookies().len(), cookies, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn a_users_session_is_changed_through_what_requires_it() {
+    let host = Host::new();
+    let (mut browser, secret, _) = host.alice().await;
+    let router = Router::new()
+        .route(
+            "/look",
+            get(|session: RequireSession<Customer>| async move { session.cart.len().to_string() }),
+        )
+        .route(
+            "/buy",
+            get(|mut session: RequireSession<Customer>| async move {
+                session.cart.push("apples".to_owned());
+            }),
+        )
+        .layer(host.sessions());
+    assert_eq!(browser.get(&router, "/look").await.body, "0");
+    assert_eq!(host.store.counted(), (1, 0), "looking changes nothing");
+    browser.get(&router, "/buy").await;
+    assert_eq!(host.store.counted(), (1, 1));
+    let stored = host.find(&secret).await.unwrap();
+    assert_eq!(stored.ticket.data.cart, ["apples"]);
+}
