@@ -102,6 +102,9 @@
 #[doc(hidden)]
 pub mod fuzzing;
 
+#[cfg(feature = "openid-connect")]
+pub mod openid_connect;
+
 mod antiforgery;
 #[cfg(feature = "tower-sessions")]
 mod bridge;

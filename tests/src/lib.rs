@@ -24,6 +24,7 @@
 mod database;
 mod host;
 mod kind;
+mod openid_provider;
 mod operations;
 mod required;
 pub mod sample;
@@ -36,6 +37,7 @@ pub mod transitions;
 pub use database::TestDatabase;
 pub use host::host_pool;
 pub use kind::{DatabaseKind, UnknownDatabase};
+pub use openid_provider::OpenIdProvider;
 pub use operations::every_operation;
 pub use required::RequiredDatabases;
 pub use store::TestStore;
