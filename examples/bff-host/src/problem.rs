@@ -1,0 +1,45 @@
+//! What the example's own handlers answer when they refuse or fail.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde_json::json;
+
+/// A status and a sentence for whoever reads it. What went wrong inside is logged, not told.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    text: &'static str,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, text: &'static str) -> Self {
+        Self { status, text }
+    }
+
+    pub(crate) fn bad_request(text: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    pub(crate) fn unauthorized(text: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, text)
+    }
+
+    pub(crate) fn forbidden(text: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, text)
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Problem {
+    fn from(error: E) -> Self {
+        let error: anyhow::Error = error.into();
+        tracing::error!(error = &*error as &dyn std::error::Error, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here.")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({ "error": self.text }))).into_response()
+    }
+}
