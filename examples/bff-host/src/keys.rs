@@ -71,7 +71,10 @@ mod tests {
     fn the_file_is_named_after_the_database() {
         for (url, file) in [
             ("sqlite://bff-host.db?mode=rwc", "bff-host.keys"),
-            ("sqlite:///var/lib/app/sessions.db", "/var/lib/app/sessions.keys"),
+            (
+                "sqlite:///var/lib/app/sessions.db",
+                "/var/lib/app/sessions.keys",
+            ),
             ("sqlite:sessions.db", "sessions.keys"),
             ("sqlite::memory:", "bff-host.keys"),
             ("postgres://localhost/app", "bff-host.keys"),

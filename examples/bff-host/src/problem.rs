@@ -33,8 +33,14 @@ impl Problem {
 impl<E: Into<anyhow::Error>> From<E> for Problem {
     fn from(error: E) -> Self {
         let error: anyhow::Error = error.into();
-        tracing::error!(error = &*error as &dyn std::error::Error, "a request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here.")
+        tracing::error!(
+            error = &*error as &dyn std::error::Error,
+            "a request failed"
+        );
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Something went wrong here.",
+        )
     }
 }
 

@@ -18,8 +18,13 @@ pub(crate) const MAX_BODY: usize = 1 << 20;
 
 /// What of the browser's request the API gets to see. A list of what passes, rather than of what
 /// does not: cookies, credentials and whatever is invented next stay here.
-const TO_THE_API: [HeaderName; 5] =
-    [ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH];
+const TO_THE_API: [HeaderName; 5] = [
+    ACCEPT,
+    ACCEPT_LANGUAGE,
+    CONTENT_TYPE,
+    IF_MATCH,
+    IF_NONE_MATCH,
+];
 
 /// What of the API's answer the browser gets to see. Cookies of its own it cannot set.
 const TO_THE_BROWSER: [HeaderName; 9] = [
@@ -72,8 +77,14 @@ impl Upstream {
         match answer {
             Ok(answer) => Ok(Passed(answer)),
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the API is not there");
-                Err(Problem::new(StatusCode::BAD_GATEWAY, "The API does not answer."))
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the API is not there"
+                );
+                Err(Problem::new(
+                    StatusCode::BAD_GATEWAY,
+                    "The API does not answer.",
+                ))
             }
         }
     }
@@ -154,14 +165,25 @@ mod tests {
         assert_eq!(target("a/../../admin"), None);
         // Decoded once on the way in, encoded once on the way out.
         assert_eq!(target("%2e%2e"), at("http://api.test/v1/%252e%252e?a=b"));
-        assert_eq!(target("/evil.test/x"), at("http://api.test/v1//evil.test/x?a=b"));
+        assert_eq!(
+            target("/evil.test/x"),
+            at("http://api.test/v1//evil.test/x?a=b")
+        );
         assert_eq!(target("a?b#c"), at("http://api.test/v1/a%3Fb%23c?a=b"));
     }
 
     #[test]
     fn nothing_of_the_browsers_own_goes_through() {
         let mut headers = HeaderMap::new();
-        for name in ["cookie", "authorization", "x-csrf", "x-ss-id", "forwarded", "host", "accept"] {
+        for name in [
+            "cookie",
+            "authorization",
+            "x-csrf",
+            "x-ss-id",
+            "forwarded",
+            "host",
+            "accept",
+        ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static("x"));
         }
         let passed = chosen(&headers, &TO_THE_API);

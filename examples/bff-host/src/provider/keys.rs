@@ -37,7 +37,11 @@ impl SigningKey {
     /// A JWT of this type with these claims.
     pub(super) fn sign(&self, typ: &str, claims: &Value) -> anyhow::Result<String> {
         let header = json!({ "alg": "RS256", "kid": KEY_ID, "typ": typ });
-        let mut token = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
+        let mut token = format!(
+            "{}.{}",
+            encode(header.to_string()),
+            encode(claims.to_string())
+        );
         let signature = self.private.sign(&ALGORITHM, token.as_bytes())?;
         token.push('.');
         token.push_str(&encode(signature));

@@ -101,7 +101,10 @@ impl Request {
     /// Where the browser goes afterwards: nowhere that was not registered.
     fn back_to(&self, state: &State) -> Result<Option<Url>, Problem> {
         let registered = &state.client.post_logout_redirect_uri;
-        let other_client = self.client_id.as_ref().is_some_and(|id| *id != state.client.id);
+        let other_client = self
+            .client_id
+            .as_ref()
+            .is_some_and(|id| *id != state.client.id);
         match &self.post_logout_redirect_uri {
             _ if other_client => Err(Problem::bad_request("There is no such client.")),
             None => Ok(None),

@@ -102,7 +102,10 @@ impl DemonstrationProvider {
         let form_targets = format!("'self' {}", client.ascii_serialization());
         let router = Router::new()
             .route("/", get(user::home))
-            .route("/.well-known/openid-configuration", get(discovery::metadata))
+            .route(
+                "/.well-known/openid-configuration",
+                get(discovery::metadata),
+            )
             .route("/jwks", get(discovery::jwks))
             .route("/authorize", get(authorize::show).post(authorize::sign_in))
             .route("/token", post(token::issue))

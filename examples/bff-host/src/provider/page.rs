@@ -31,7 +31,12 @@ pub(super) fn sign_in(client: &str, query: &str, problem: Option<&str>) -> Html<
         })
         .collect();
     let problem = problem
-        .map(|problem| format!(r#"<p class="problem" role="alert">{}</p>"#, escaped(problem)))
+        .map(|problem| {
+            format!(
+                r#"<p class="problem" role="alert">{}</p>"#,
+                escaped(problem)
+            )
+        })
         .unwrap_or_default();
     framed(
         "Sign in",
@@ -87,7 +92,11 @@ pub(super) fn redirect(target: &str) -> Response {
 }
 
 fn framed(title: &str, content: &str) -> Html<String> {
-    Html(FRAME.replace("{title}", title).replace("{content}", content))
+    Html(
+        FRAME
+            .replace("{title}", title)
+            .replace("{content}", content),
+    )
 }
 
 fn escaped(text: &str) -> String {

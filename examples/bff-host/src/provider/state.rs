@@ -233,9 +233,11 @@ impl Memory {
     }
 
     fn forget_grants(&mut self, matches: impl Fn(&Grant) -> bool) {
-        self.codes.retain(|_, code| code.used || !matches(&code.grant));
+        self.codes
+            .retain(|_, code| code.used || !matches(&code.grant));
         self.access_tokens.retain(|_, token| !matches(&token.grant));
-        self.refresh_tokens.retain(|_, token| !matches(&token.grant));
+        self.refresh_tokens
+            .retain(|_, token| !matches(&token.grant));
     }
 }
 

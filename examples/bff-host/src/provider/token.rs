@@ -73,7 +73,11 @@ pub(super) async fn issue(
         "scope": grant.scope,
         "id_token": id_token(&state, &grant, nonce)?,
     });
-    if grant.scope.split(' ').any(|scope| scope == "offline_access") {
+    if grant
+        .scope
+        .split(' ')
+        .any(|scope| scope == "offline_access")
+    {
         answer["refresh_token"] = state.issue_refresh_token(&grant)?.into();
     }
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)).into_response())
@@ -100,7 +104,8 @@ fn redeem_code(state: &State, request: &Request) -> Option<(Grant, Option<String
     let verifier = request.code_verifier.as_deref()?;
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
     let expected = state.client.redirect_uri.as_str();
-    let good = challenge == code.code_challenge && request.redirect_uri.as_deref() == Some(expected);
+    let good =
+        challenge == code.code_challenge && request.redirect_uri.as_deref() == Some(expected);
     good.then_some((code.grant, code.nonce))
 }
 

@@ -92,8 +92,7 @@ pub(super) fn remember(cookie: &str, response: &mut Response) -> Result<(), Prob
     } else {
         SESSION_LIFETIME.num_seconds()
     };
-    let line =
-        format!("{COOKIE_NAME}={cookie}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax");
+    let line = format!("{COOKIE_NAME}={cookie}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax");
     response
         .headers_mut()
         .append(SET_COOKIE, HeaderValue::try_from(line)?);
