@@ -1,1 +1,25 @@
 //! Server-side sessions for axum.
+
+mod antiforgery;
+mod context;
+mod cookies;
+mod data;
+mod extract;
+mod front_ends;
+mod layer;
+mod options;
+mod pending;
+mod presented;
+mod rejection;
+mod session_headers;
+mod state;
+
+pub use antiforgery::Antiforgery;
+pub use context::SessionContext;
+pub use cookies::{CookieOptions, InvalidCookieName, SameSite};
+pub use data::SessionData;
+pub use extract::{OptionalSession, RequireAntiforgery, RequireSession, Session, SessionBag};
+pub use front_ends::{FrontEnd, FrontEnds, InvalidFrontEnd};
+pub use layer::{ServerSideSessions, ServerSideSessionsService};
+pub use rejection::SessionRejection;
+pub use session_headers::SessionHeaders;

@@ -134,7 +134,8 @@ impl<T> ServerSideTicketStore<T> {
         UserSessionKey::new(self.partition_key.clone(), user_key)
     }
 
-    pub(crate) fn now(&self) -> DateTime<Utc> {
+    /// The time, by the clock that this store was given: to the microsecond, as stores keep it.
+    pub fn now(&self) -> DateTime<Utc> {
         floor_to_micros(self.shared.clock.now())
     }
 

@@ -68,6 +68,19 @@ impl SessionBag {
         self.0.remove(name).is_some()
     }
 
+    /// Makes the value of this name what it is in another bag: the same, or none.
+    pub fn copy(&mut self, name: &str, from: &Self) {
+        match from.0.get(name) {
+            Some(value) => self.0.insert(name.to_owned(), value.clone()),
+            None => self.0.remove(name),
+        };
+    }
+
+    /// Whether the value of this name is the same in both bags, byte for byte, or is in neither.
+    pub fn agrees(&self, name: &str, with: &Self) -> bool {
+        self.0.get(name) == with.0.get(name)
+    }
+
     /// The names, in order.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &str> {
         self.0.keys().map(String::as_str)
