@@ -212,6 +212,9 @@ mod tests {
         ];
         let options = Options::try_parse_from([&["bff-host"], &secrets[..]].concat()).unwrap();
         let shown = format!("{options:?}");
-        assert!(!shown.contains("s1cret") && !shown.contains("s2cret"), "{shown}");
+        assert!(
+            !shown.contains("s1cret") && !shown.contains("s2cret"),
+            "{shown}"
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! The API behind the host, as another team would run it: it knows neither browser nor session,
 //! only bearer tokens, and asks the provider whom they speak for.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -8,21 +10,21 @@ use axum::{Json, Router};
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
-use url::Url;
 
+use crate::identity::Identity;
 use crate::problem::Problem;
 
 #[derive(Clone)]
 struct Upstream {
     http: reqwest::Client,
-    user_info: Url,
+    identity: Arc<Identity>,
 }
 
-/// The API, for tokens of the provider that has this user-info endpoint.
-pub(crate) fn router(http: reqwest::Client, user_info: Url) -> Router {
+/// The API, for tokens of this provider.
+pub(crate) fn router(http: reqwest::Client, identity: Arc<Identity>) -> Router {
     Router::new()
         .route("/greeting", get(greeting))
-        .with_state(Upstream { http, user_info })
+        .with_state(Upstream { http, identity })
 }
 
 /// Says whom the token speaks for, and the names of the headers that came with it.
@@ -35,7 +37,7 @@ async fn greeting(
     };
     let answer = upstream
         .http
-        .get(upstream.user_info.clone())
+        .get(upstream.identity.user_info_endpoint().await?)
         .header(AUTHORIZATION, bearer)
         .send()
         .await?;

@@ -1,0 +1,46 @@
+//! `/api/…`: what the page calls, and an API behind the host answers.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use axum::routing::any;
+use http::StatusCode;
+use store_axum::{RequireAntiforgery, SessionContext};
+
+use crate::host::App;
+use crate::problem::Problem;
+use crate::proxy::{Call, MAX_BODY};
+use crate::session::{Refused, Visit};
+
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new().route("/api/{*path}", any(pass))
+}
+
+/// Puts the session's access token on the call; a newer one if the API takes the first one no more.
+async fn pass(
+    State(app): State<Arc<App>>,
+    _: RequireAntiforgery,
+    context: SessionContext<Visit>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Result<Response, Refused> {
+    let token = app.identity.access_token(&context, None).await?;
+    let (parts, body) = request.into_parts();
+    let too_long = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The request is too long.");
+    let call = Call {
+        method: parts.method,
+        path,
+        query: parts.uri.query().map(str::to_owned),
+        headers: parts.headers,
+        body: to_bytes(body, MAX_BODY).await.map_err(too_long)?,
+    };
+    let mut answer = app.upstream.pass(&call, &token).await?;
+    if answer.wants_another_token() {
+        let another = app.identity.access_token(&context, Some(&token)).await?;
+        answer = app.upstream.pass(&call, &another).await?;
+    }
+    Ok(answer.into_answer().await?)
+}
