@@ -35,7 +35,7 @@ async function call(path, { method = "GET", body } = {}) {
 async function reason(response) {
   if (response.status === 503) return "The session store is not available. Try again in a moment.";
   try {
-    return (await response.json()).error ?? `The host answered ${response.status}.`;
+    return (await response.json()).detail ?? `The host answered ${response.status}.`;
   } catch {
     return `The host answered ${response.status}.`;
   }
@@ -163,6 +163,7 @@ function showSession(session) {
     ["Ends, unused", time(session.expires)],
     ["Ends, at the latest", time(session.ends)],
     ["Kind", session.kind],
+    ["Its own data", element("code", {}, JSON.stringify({ name: session.name }))],
     ["In its bag", shownBag],
     ["Access token", access ? withTime("at the host, expires", access.expires) : "none"],
     ["Refresh token", session.tokens.refresh ? "at the host" : "none"],
@@ -188,9 +189,9 @@ async function loadDevices() {
 }
 
 function device(session) {
-  const title = element("p", {}, element("strong", {}, session.device ?? "A browser"));
+  const title = element("p", {}, element("strong", {}, "Signed in ", time(session.created)));
   if (session.current) title.append(element("span", { class: "badge" }, "this one"));
-  const seen = element("p", { class: "hint" }, "First seen ", time(session.created), ", last seen ", time(session.renewed));
+  const seen = element("p", { class: "hint" }, "Last seen ", time(session.renewed));
   const row = element("li", {}, element("div", {}, title, seen));
   if (!session.current) {
     const end = element("button", { type: "button", class: "quiet grave small" }, "End this");
@@ -209,7 +210,7 @@ function endDevice(session) {
 }
 
 function endOtherDevices() {
-  return call("/bff/sessions/others", { method: "DELETE" });
+  return call("/bff/sessions", { method: "DELETE" });
 }
 
 async function callApi() {

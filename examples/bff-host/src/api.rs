@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{Path, Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::StatusCode;
+use store_axum::openid_connect::AccessTokenError;
 use store_axum::{RequireAntiforgery, SessionContext};
 
 use crate::host::App;
@@ -19,7 +20,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
     Router::new().route("/api/{*path}", any(pass))
 }
 
-/// Puts the session's access token on the call; a newer one if the API takes the first one no more.
+/// Puts the session's access token on the call, renewed if it is about to end.
 async fn pass(
     State(app): State<Arc<App>>,
     _: RequireAntiforgery,
@@ -27,7 +28,15 @@ async fn pass(
     Path(path): Path<String>,
     request: Request,
 ) -> Result<Response, Refused> {
-    let token = app.identity.access_token(&context, None).await?;
+    let token = match app.access_tokens.fresh(&context).await {
+        Ok(token) => token,
+        // Nobody has been signed out, so it is not 401.
+        Err(AccessTokenError::SignInAgain) => {
+            let text = "The provider gives no more access tokens to this session: sign in again.";
+            return Err(Problem::forbidden(text).into());
+        }
+        Err(error) => return Ok(error.into_response()),
+    };
     let (parts, body) = request.into_parts();
     let too_long = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The request is too long.");
     let call = Call {
@@ -37,10 +46,5 @@ async fn pass(
         headers: parts.headers,
         body: to_bytes(body, MAX_BODY).await.map_err(too_long)?,
     };
-    let mut answer = app.upstream.pass(&call, &token).await?;
-    if answer.wants_another_token() {
-        let another = app.identity.access_token(&context, Some(&token)).await?;
-        answer = app.upstream.pass(&call, &another).await?;
-    }
-    Ok(answer.into_answer().await?)
+    Ok(app.upstream.pass(call, &token).await?)
 }

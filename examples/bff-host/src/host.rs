@@ -9,8 +9,9 @@ use anyhow::Context as _;
 use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use store_axum::openid_connect::{AccessTokens, BffEndpoints, OpenIdClient, OpenIdClients};
 use store_axum::{CookieOptions, ServerSideSessions};
-use store_core::{Clock, SubjectId};
+use store_core::{Clock, PartitionKey, SubjectId};
 use store_seaorm::SeaOrmUserSessionStore;
 use store_tickets::{
     RevocationOptions, ServerSideTicketStore, SessionCleanupWorker, SessionRevocation, StoredTicket,
@@ -22,8 +23,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::headers::{PAGE_POLICY, secured};
-use crate::identity::Identity;
-use crate::options::{Cookies, Options};
+use crate::options::{Cookies, Mode, Options};
 use crate::provider::{Client, DemonstrationProvider};
 use crate::proxy::Upstream;
 use crate::session::Visit;
@@ -38,7 +38,7 @@ const DEMONSTRATION_ADMIN: &str = "admin";
 /// What the host's own handlers work with.
 pub(crate) struct App {
     pub(crate) store: SeaOrmUserSessionStore,
-    pub(crate) identity: Arc<Identity>,
+    pub(crate) access_tokens: AccessTokens,
     pub(crate) upstream: Upstream,
     admins: HashSet<SubjectId>,
 }
@@ -93,40 +93,43 @@ impl Host {
 
         let registration = match &options.issuer {
             Some(issuer) => Registration {
-                issuer: issuer.as_str().trim_end_matches('/').to_owned(),
+                issuer: issuer.clone(),
                 client_id: options.client_id.clone(),
                 client_secret: options.client_secret.clone(),
             },
-            None => demonstrate(options, &url, clock, &mut servers).await?,
+            None => demonstrate(options, &url, Arc::clone(&clock), &mut servers).await?,
         };
+        let clients = OpenIdClients::builder()
+            .client(
+                PartitionKey::default(),
+                registration.client(options, &url, mode)?,
+            )
+            .clock(clock)
+            .build()?;
+        let revocation = SessionRevocation::new(
+            tickets.clone(),
+            clients.refresh_token_revoker(),
+            RevocationOptions::default(),
+        );
+
         let http = http_client()?;
-        let identity = Arc::new(Identity::new(
-            &registration.issuer,
-            &registration.client_id,
-            registration.client_secret.as_deref(),
-            http.clone(),
-        )?);
         let upstream_url = match &options.upstream_url {
             Some(url) => url.clone(),
             None => {
                 let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
                 let url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
-                let identity = Arc::clone(&identity);
-                servers.serve(listener, upstream::router(http.clone(), identity));
+                let router = upstream::router(http.clone(), &registration.issuer);
+                servers.serve(listener, router);
                 url
             }
         };
         let app = Arc::new(App {
             store: store.clone(),
-            identity,
+            access_tokens: AccessTokens::new(clients.clone()),
             upstream: Upstream::new(http, upstream_url),
             admins: admins(options)?,
         });
 
-        let revocation = SessionRevocation::without_refresh_tokens(
-            tickets.clone(),
-            RevocationOptions::default(),
-        );
         let sessions = ServerSideSessions::new(tickets.clone())
             .revocation(revocation.clone())
             .cookie(match options.cookies(mode) {
@@ -134,6 +137,7 @@ impl Host {
                 Cookies::Development => CookieOptions::insecure_for_localhost(),
             });
         let router = Router::new()
+            .merge(BffEndpoints::new(clients).sign_in(Visit::begin).router())
             .merge(session::router())
             .merge(admin::router())
             .merge(api::router())
@@ -200,6 +204,21 @@ impl Servers {
         if timeout(PATIENCE, all).await.is_err() {
             tracing::warn!("some requests were not answered before the end");
         }
+    }
+}
+
+impl Registration {
+    fn client(&self, options: &Options, url: &Url, mode: Mode) -> anyhow::Result<OpenIdClient> {
+        let client = match mode {
+            Mode::Production => OpenIdClient::new,
+            Mode::Development => OpenIdClient::insecure_for_localhost,
+        };
+        let client = client(&self.issuer, self.client_id.clone(), url.as_str())?
+            .with_scopes(options.scope.split_whitespace());
+        Ok(match &self.client_secret {
+            Some(secret) => client.with_secret(secret),
+            None => client,
+        })
     }
 }
 

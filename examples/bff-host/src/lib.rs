@@ -11,7 +11,6 @@ mod admin;
 mod api;
 mod headers;
 mod host;
-mod identity;
 mod keys;
 mod options;
 mod pages;

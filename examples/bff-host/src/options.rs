@@ -36,7 +36,7 @@ pub struct Options {
 
     /// The OpenID provider [default: a demonstration provider of its own]
     #[arg(long, env = "ISSUER")]
-    pub issuer: Option<Url>,
+    pub issuer: Option<String>,
 
     /// The host's name at the provider.
     #[arg(long, env = "CLIENT_ID", default_value = "bff-host")]
@@ -151,7 +151,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("listen", &self.listen)
             .field("public_url", &self.public_url.as_ref().map(Url::as_str))
-            .field("issuer", &self.issuer.as_ref().map(Url::as_str))
+            .field("issuer", &self.issuer)
             .finish_non_exhaustive()
     }
 }

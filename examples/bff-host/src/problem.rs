@@ -1,11 +1,12 @@
 //! What the example's own handlers answer when they refuse or fail.
 
-use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use serde_json::json;
 
-/// A status and a sentence for whoever reads it. What went wrong inside is logged, not told.
+/// A status and a sentence for whoever reads it, in the form that the session layer's answers have
+/// (RFC 9457). What went wrong inside is logged, not told.
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
@@ -43,6 +44,12 @@ impl<E: Into<anyhow::Error>> From<E> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        (self.status, Json(json!({ "error": self.text }))).into_response()
+        let problem = json!({
+            "title": self.status.canonical_reason(),
+            "status": self.status.as_u16(),
+            "detail": self.text,
+        });
+        let headers = [(CONTENT_TYPE, "application/problem+json")];
+        (self.status, headers, problem.to_string()).into_response()
     }
 }

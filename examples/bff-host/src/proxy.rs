@@ -60,31 +60,25 @@ impl Upstream {
         Self { http, url }
     }
 
-    /// Passes a call on, with this token. Whether the API wanted another is left to the caller.
-    pub(crate) async fn pass(&self, call: &Call, token: &Token) -> Result<Passed, Problem> {
+    /// Passes a call on, with this token, and answers what the API answers.
+    pub(crate) async fn pass(&self, call: Call, token: &Token) -> Result<Response, Problem> {
         let url = self.target(&call.path, call.query.as_deref());
         let url = url.ok_or(Problem::bad_request("There is no such path."))?;
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
         bearer.set_sensitive(true);
         let answer = self
             .http
-            .request(call.method.clone(), url)
+            .request(call.method, url)
             .headers(chosen(&call.headers, &TO_THE_API))
             .header(AUTHORIZATION, bearer)
-            .body(call.body.clone())
+            .body(call.body)
             .send()
             .await;
         match answer {
-            Ok(answer) => Ok(Passed(answer)),
+            Ok(answer) => passed_back(answer).await,
             Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the API is not there"
-                );
-                Err(Problem::new(
-                    StatusCode::BAD_GATEWAY,
-                    "The API does not answer.",
-                ))
+                tracing::error!(error = &error as &dyn std::error::Error, "the API is not there");
+                Err(bad_gateway("The API does not answer."))
             }
         }
     }
@@ -106,34 +100,26 @@ impl Upstream {
     }
 }
 
-/// What the API answered.
-#[derive(Debug)]
-pub(crate) struct Passed(reqwest::Response);
-
-impl Passed {
-    pub(crate) fn wants_another_token(&self) -> bool {
-        self.0.status() == StatusCode::UNAUTHORIZED
+/// The API's answer, for the browser. That the API does not take the token does not sign the user
+/// out, so it is not 401.
+async fn passed_back(mut answer: reqwest::Response) -> Result<Response, Problem> {
+    let status = answer.status();
+    if status == StatusCode::UNAUTHORIZED {
+        return Err(bad_gateway("The API does not take the access token."));
     }
-
-    /// The answer for the browser. That the API takes no token of this user's is not the browser's
-    /// being signed out: it is a bad gateway.
-    pub(crate) async fn into_answer(mut self) -> Result<Response, Problem> {
-        if self.wants_another_token() {
-            let text = "The API does not take the access token.";
-            return Err(Problem::new(StatusCode::BAD_GATEWAY, text));
+    let headers = chosen(answer.headers(), &TO_THE_BROWSER);
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(bad_gateway("The API's answer is too long."));
         }
-        let status = self.0.status();
-        let headers = chosen(self.0.headers(), &TO_THE_BROWSER);
-        let mut body = Vec::new();
-        while let Some(chunk) = self.0.chunk().await? {
-            if body.len() + chunk.len() > MAX_BODY {
-                let text = "The API's answer is too long.";
-                return Err(Problem::new(StatusCode::BAD_GATEWAY, text));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok((status, headers, Body::from(body)).into_response())
+        body.extend_from_slice(&chunk);
     }
+    Ok((status, headers, Body::from(body)).into_response())
+}
+
+fn bad_gateway(text: &'static str) -> Problem {
+    Problem::new(StatusCode::BAD_GATEWAY, text)
 }
 
 fn chosen(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {

@@ -8,6 +8,7 @@ use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use store_axum::openid_connect::{SignInRefused, SignedInUser};
 use store_axum::{RequireAntiforgery, SessionContext, SessionRejection};
 use store_tickets::{BagError, SessionBag, SessionKind, StoredTicket};
 
@@ -17,8 +18,17 @@ use crate::problem::Problem;
 /// The host's own data in a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visit {
-    /// The browser that signed in, as it called itself.
-    pub device: String,
+    /// What the user is called, as the provider said at login.
+    pub name: String,
+}
+
+impl Visit {
+    /// What a session begins with, at login.
+    pub(crate) fn begin(user: &mut SignedInUser) -> Result<Self, SignInRefused> {
+        let name = user.claims.get("name").and_then(Value::as_str);
+        let name = name.unwrap_or(user.subject_id.as_str()).to_owned();
+        Ok(Self { name })
+    }
 }
 
 /// Where the counter stands in the bag.
@@ -49,7 +59,7 @@ struct Shown<'a> {
     expires: Option<DateTime<Utc>>,
     ends: Option<DateTime<Utc>>,
     kind: &'static str,
-    device: &'a str,
+    name: &'a str,
     bag: Map<String, Value>,
     tokens: Value,
     administrator: bool,
@@ -79,7 +89,7 @@ async fn show(
             SessionKind::Temporary => "temporary",
             SessionKind::Permanent => "permanent",
         },
-        device: &ticket.data.device,
+        name: &ticket.data.name,
         bag: values(&ticket.bag)?,
         tokens,
         administrator: app.is_administrator(&session),

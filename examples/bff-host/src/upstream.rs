@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -10,26 +11,45 @@ use axum::{Json, Router};
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
-use crate::identity::Identity;
 use crate::problem::Problem;
 
-#[derive(Clone)]
 struct Upstream {
     http: reqwest::Client,
-    identity: Arc<Identity>,
+    issuer: String,
+    /// Where the provider says whom a token speaks for.
+    user_info: OnceCell<String>,
 }
 
 /// The API, for tokens of this provider.
-pub(crate) fn router(http: reqwest::Client, identity: Arc<Identity>) -> Router {
+pub(crate) fn router(http: reqwest::Client, issuer: &str) -> Router {
     Router::new()
         .route("/greeting", get(greeting))
-        .with_state(Upstream { http, identity })
+        .with_state(Arc::new(Upstream {
+            http,
+            issuer: issuer.trim_end_matches('/').to_owned(),
+            user_info: OnceCell::new(),
+        }))
+}
+
+impl Upstream {
+    /// Asks the provider once it is needed: it may not be there yet.
+    async fn user_info(&self) -> anyhow::Result<&str> {
+        let ask = || async {
+            let metadata = format!("{}/.well-known/openid-configuration", self.issuer);
+            let answer = self.http.get(metadata).send().await?.error_for_status()?;
+            let metadata: Value = serde_json::from_slice(&answer.bytes().await?)?;
+            let endpoint = metadata["userinfo_endpoint"].as_str();
+            Ok(endpoint.context("the provider has no user-info endpoint")?.to_owned())
+        };
+        Ok(self.user_info.get_or_try_init(ask).await?)
+    }
 }
 
 /// Says whom the token speaks for, and the names of the headers that came with it.
 async fn greeting(
-    State(upstream): State<Upstream>,
+    State(upstream): State<Arc<Upstream>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Some(bearer) = headers.get(AUTHORIZATION) else {
@@ -37,7 +57,7 @@ async fn greeting(
     };
     let answer = upstream
         .http
-        .get(upstream.identity.user_info_endpoint().await?)
+        .get(upstream.user_info().await?)
         .header(AUTHORIZATION, bearer)
         .send()
         .await?;
