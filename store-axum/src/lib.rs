@@ -1,5 +1,8 @@
 //! Server-side sessions for axum.
 
+#[cfg(feature = "openid-connect")]
+pub mod openid_connect;
+
 mod antiforgery;
 mod context;
 mod cookies;

@@ -22,7 +22,6 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, text)
     }
 
-
     pub(crate) fn forbidden(text: &'static str) -> Self {
         Self::new(StatusCode::FORBIDDEN, text)
     }

@@ -77,7 +77,10 @@ impl Upstream {
         match answer {
             Ok(answer) => passed_back(answer).await,
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the API is not there");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the API is not there"
+                );
                 Err(bad_gateway("The API does not answer."))
             }
         }

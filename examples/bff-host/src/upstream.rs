@@ -41,7 +41,8 @@ impl Upstream {
             let answer = self.http.get(metadata).send().await?.error_for_status()?;
             let metadata: Value = serde_json::from_slice(&answer.bytes().await?)?;
             let endpoint = metadata["userinfo_endpoint"].as_str();
-            Ok(endpoint.context("the provider has no user-info endpoint")?.to_owned())
+            let endpoint = endpoint.context("the provider has no user-info endpoint")?;
+            anyhow::Ok(endpoint.to_owned())
         };
         Ok(self.user_info.get_or_try_init(ask).await?)
     }
