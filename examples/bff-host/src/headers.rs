@@ -36,7 +36,8 @@ pub(crate) fn secured(router: Router, policy: &str) -> anyhow::Result<Router> {
         let defaults = [
             (CONTENT_SECURITY_POLICY, policy.clone()),
             (X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
-            (REFERRER_POLICY, fixed("no-referrer")),
+            // Not `no-referrer`, with which browsers do not say any more where a form comes from.
+            (REFERRER_POLICY, fixed("same-origin")),
             (OPENER_POLICY, fixed("same-origin")),
             (RESOURCE_POLICY, fixed("same-origin")),
             (CACHE_CONTROL, fixed("no-store")),
