@@ -41,12 +41,13 @@ async function reason(response) {
   }
 }
 
-/** Does what a click asks for; the button waits for it. */
+/** Does what a click asks for, once: until it is done, further clicks do nothing. */
 function onClick(button, work) {
   button.addEventListener("click", async () => {
-    button.disabled = true;
+    if (button.ariaBusy === "true") return;
+    button.ariaBusy = "true";
     await guarded(work);
-    button.disabled = false;
+    button.ariaBusy = null;
   });
 }
 
@@ -101,6 +102,13 @@ function time(at) {
   );
 }
 
+/** Times go on while the page stays. */
+function refreshTimes() {
+  for (const one of document.querySelectorAll("time")) {
+    one.textContent = inWords((new Date(one.dateTime) - Date.now()) / 1000);
+  }
+}
+
 function inWords(seconds) {
   const units = [["day", 86400], ["hour", 3600], ["minute", 60]];
   for (const [unit, length] of units) {
@@ -116,12 +124,15 @@ function show(view) {
 // ---- Signed out
 
 function showSignedOut() {
+  // Several calls may hear of it at the same time.
+  if (!$("view-signed-out").hidden) return;
   const news = signedIn;
   signedIn = false;
   $("nav").hidden = true;
   $("who").hidden = true;
   $("alert").hidden = true;
   for (const id of ["claims", "session", "devices", "sessions", "api"]) $(id).replaceChildren();
+  delete $("devices").dataset.shown;
   $("ended").textContent = news ? "You were signed out: your session has ended." : "";
   $("ended").hidden = !news;
   $("sign-in").href = `/bff/login?returnUrl=${encodeURIComponent(location.pathname)}`;
@@ -182,8 +193,12 @@ function showCount(count) {
   if (count > shown || !signedIn) $("counter").textContent = count;
 }
 
-async function loadDevices() {
-  const sessions = await call("/bff/sessions");
+async function loadDevices({ slide = true } = {}) {
+  const sessions = await call(slide ? "/bff/sessions" : "/bff/sessions?slide=false");
+  // Whoever has tabbed to a button stays there.
+  const news = JSON.stringify(sessions);
+  if (news === $("devices").dataset.shown) return;
+  $("devices").dataset.shown = news;
   $("end-others").disabled = sessions.length < 2;
   $("devices").replaceChildren(...sessions.map(device));
 }
@@ -191,14 +206,17 @@ async function loadDevices() {
 function device(session) {
   const title = element("p", {}, element("strong", {}, "Signed in ", time(session.created)));
   if (session.current) title.append(element("span", { class: "badge" }, "this one"));
-  const seen = element("p", { class: "hint" }, "Last seen ", time(session.renewed));
+  const seen = element("p", { class: "hint" });
+  if (session.current) seen.append("In use now");
+  else seen.append("Last seen ", time(session.renewed));
   const row = element("li", {}, element("div", {}, title, seen));
   if (!session.current) {
     const end = element("button", { type: "button", class: "quiet grave small" }, "End this");
     onClick(end, async () => {
       await endDevice(session);
-      announce("That session has ended.");
       await loadDevices();
+      announce("That session has ended.");
+      $("devices-title").focus();
     });
     row.append(end);
   }
@@ -256,8 +274,9 @@ function sessionRow(session) {
   end.setAttribute("aria-label", `End this session of ${session.subject ?? "a visitor"}`);
   onClick(end, async () => {
     await call("/admin/sessions/end", { method: "POST", body: { id: session.id } });
-    announce("The session has ended.");
     await loadSessions(null);
+    announce("The session has ended.");
+    $("admin-title").focus();
   });
   const times = session.version === 1 ? "once" : `${session.version} times`;
   return element(
@@ -300,7 +319,8 @@ async function look() {
   if (!signedIn || document.hidden) return;
   try {
     showSession(await call("/session?slide=false"));
-    if (!onAdminPage) await loadDevices();
+    if (!onAdminPage) await loadDevices({ slide: false });
+    refreshTimes();
   } catch (error) {
     // A host that cannot be reached for a moment is no news.
     if (error instanceof SignedOut) showSignedOut();
@@ -311,8 +331,9 @@ onClick($("count"), async () => showCount((await call("/session/count", { method
 onClick($("call"), callApi);
 onClick($("end-others"), async () => {
   await endOtherDevices();
-  announce("All other sessions have ended.");
   await loadDevices();
+  announce("All other sessions have ended.");
+  $("devices-title").focus();
 });
 onClick($("first-page"), () => loadSessions(null));
 onClick($("next-page"), () => loadSessions(cursor));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::middleware::from_fn;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use store_axum::openid_connect::{AccessTokens, BffEndpoints, OpenIdClient, OpenIdClients};
@@ -142,6 +143,7 @@ impl Host {
             .merge(admin::router())
             .merge(api::router())
             .with_state(app)
+            .layer(from_fn(session::look_only))
             .layer(sessions)
             .merge(pages::router());
         servers.serve(listener, secured(router, PAGE_POLICY)?);

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
@@ -40,15 +42,22 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/session/count", post(count))
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Look {
-    /// Whether to look at the session is to use it.
-    #[serde(default = "yes")]
-    slide: bool,
+    slide: Option<bool>,
 }
 
-fn yes() -> bool {
-    true
+/// With `?slide=false`, a page only looks: what it asks by itself does not keep a session alive.
+pub(crate) async fn look_only(
+    context: SessionContext<Visit>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let look: Result<Query<Look>, _> = Query::try_from_uri(request.uri());
+    if look.is_ok_and(|look| look.slide == Some(false)) {
+        context.do_not_renew();
+    }
+    next.run(request).await
 }
 
 /// What is in the session. Of the tokens it says that they are there, and until when.
@@ -68,12 +77,8 @@ struct Shown<'a> {
 async fn show(
     State(app): State<Arc<App>>,
     _: RequireAntiforgery,
-    Query(look): Query<Look>,
     context: SessionContext<Visit>,
 ) -> Result<Json<Value>, Refused> {
-    if !look.slide {
-        context.do_not_renew();
-    }
     let session = signed_in(&context).await?;
     let ticket = &session.ticket;
     let tokens = json!({
@@ -136,8 +141,8 @@ pub(crate) enum Refused {
     Host(Problem),
 }
 
-impl axum::response::IntoResponse for Refused {
-    fn into_response(self) -> axum::response::Response {
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
         match self {
             Self::Session(rejection) => rejection.into_response(),
             Self::Host(problem) => problem.into_response(),

@@ -135,14 +135,14 @@ async fn two_tabs_count_at_once() {
         other.open(&bff.at("/")).await;
         other.sees("#hello", "Hello, Alice").await;
 
-        // A click is ignored while the button is disabled, so each waits for the one before.
+        // A click is ignored while the one before is under way.
         let click = format!(
             "void (async () => {{
                 const button = document.getElementById('count');
                 const moment = () => new Promise((resolve) => setTimeout(resolve, 1));
                 for (let i = 0; i < {CLICKS}; i++) {{
                     button.click();
-                    while (button.disabled) await moment();
+                    while (button.ariaBusy === 'true') await moment();
                 }}
                 document.body.dataset.done = 'yes';
             }})()"
