@@ -148,6 +148,19 @@ impl<T: SessionData> SessionContext<T> {
         self.expect_live(&state).map(|live| (*live.stored).clone())
     }
 
+    /// The key of the request's session, as [`typed_session_key`](crate::typed_session_key) writes
+    /// it. `None` if there is no session.
+    ///
+    /// # Errors
+    /// As [`session`](Self::session).
+    pub async fn session_key(&self) -> Result<Option<String>, SessionRejection> {
+        let state = self.loaded().await?;
+        Ok(match &state.current {
+            Current::Live(live) => Some(crate::typed_session_key(&live.secret)),
+            _ => None,
+        })
+    }
+
     /// This request does not renew its session, however much it is used: for a page that only
     /// looks how long it still lasts.
     pub fn do_not_renew(&self) {

@@ -92,7 +92,6 @@ impl<T: SessionData> Pending<T> {
 
     /// Takes everything out, to be written.
     pub(crate) fn take(&mut self) -> Changes<T> {
-        self.turn += 1;
         Changes {
             data: self.data.take(),
             bag: std::mem::take(&mut self.bag.changes),

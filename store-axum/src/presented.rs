@@ -142,7 +142,7 @@ impl Presented {
                 } else if Some(name) == jar.permanent_id.as_deref() {
                     presented.permanent_id = presented.permanent_id.and(Slot::of(value))?;
                 } else if Some(name) == jar.choice.as_deref() {
-                    presented.choice = presented.choice.or(choice(value));
+                    presented.choice = one_choice(presented.choice, choice(value))?;
                 }
             }
         }
@@ -162,13 +162,7 @@ impl Presented {
         let mut has_choice = false;
         for value in names.choice.iter().flat_map(|name| request.get_all(name)) {
             has_choice = true;
-            let Some(one) = value.to_str().ok().and_then(choice) else {
-                continue;
-            };
-            if chosen.is_some_and(|other| other != one) {
-                return Err(Unclear::Ambiguous);
-            }
-            chosen = Some(one);
+            chosen = one_choice(chosen, value.to_str().ok().and_then(choice))?;
         }
         let presented = Self {
             by: Way::Headers,
@@ -178,6 +172,16 @@ impl Presented {
         };
         let any = has_choice || !presented.id.is_missing() || !presented.permanent_id.is_missing();
         Ok(any.then_some(presented))
+    }
+}
+
+fn one_choice(
+    one: Option<SessionKind>,
+    other: Option<SessionKind>,
+) -> Result<Option<SessionKind>, Unclear> {
+    match (one, other) {
+        (Some(one), Some(other)) if one != other => Err(Unclear::Ambiguous),
+        (one, other) => Ok(one.or(other)),
     }
 }
 
@@ -194,5 +198,137 @@ pub(crate) fn choice_name(kind: SessionKind) -> &'static str {
     match kind {
         SessionKind::Temporary => "temp",
         SessionKind::Permanent => "perm",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use http::header::HeaderName;
+
+    use super::*;
+    use crate::CookieOptions;
+
+    fn secret() -> CookieSecret {
+        CookieSecret::generate().unwrap()
+    }
+
+    fn request(lines: &[(&str, &[u8])]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            let name: HeaderName = name.parse().unwrap();
+            headers.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        headers
+    }
+
+    fn one_id(lines: &[(&str, &[u8])]) -> Result<Slot, Unclear> {
+        let jar = CookieOptions::insecure_for_localhost().jar("");
+        let headers = SessionHeaders::default();
+        let presented = Presented::of(&request(lines), &jar, Some(&headers))?;
+        Ok(presented.active(&jar).clone())
+    }
+
+    #[test]
+    fn a_session_is_found_among_whatever_cookies_there_are() {
+        let secret = secret();
+        let value = secret.to_cookie();
+        for line in [
+            format!("bff-session={}", *value).into_bytes(),
+            format!("a=b; bff-session={}; c", *value).into_bytes(),
+            format!(";;  bff-session = {} ;=;", *value).into_bytes(),
+            [b"latin=\xe9; bff-session=", value.as_bytes()].concat(),
+            format!("bff-session={0}; bff-session={0}", *value).into_bytes(),
+            format!("BFF-Session=x; bff-session={}", *value).into_bytes(),
+        ] {
+            let found = one_id(&[("cookie", &line)]);
+            assert_eq!(found, Ok(Slot::Secret(secret.clone())), "{line:?}");
+        }
+        let line = format!("bff-session={}", *value);
+        let lines: [(&str, &[u8]); 2] = [("cookie", b"a=b"), ("cookie", line.as_bytes())];
+        assert_eq!(one_id(&lines), Ok(Slot::Secret(secret)));
+    }
+
+    #[test]
+    fn what_cannot_be_a_secret_is_none() {
+        for line in [
+            "bff-session=",
+            "bff-session=\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"",
+            "bff-session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "bff-session=%41AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ] {
+            assert_eq!(one_id(&[("cookie", line.as_bytes())]), Ok(Slot::Malformed));
+        }
+        for line in ["", "bff-session", "__Host-bff-session=x", "xbff-session=x"] {
+            assert_eq!(one_id(&[("cookie", line.as_bytes())]), Ok(Slot::Missing));
+        }
+    }
+
+    #[test]
+    fn two_different_sessions_are_ambiguous() {
+        let (one, other) = (secret().to_cookie(), secret().to_cookie());
+        let line = format!("bff-session={}; bff-session={}", *one, *other);
+        let ambiguous = Err(Unclear::Ambiguous);
+        assert_eq!(one_id(&[("cookie", line.as_bytes())]), ambiguous);
+        let line = format!("bff-session={}; bff-session=", *one);
+        assert_eq!(one_id(&[("cookie", line.as_bytes())]), ambiguous);
+        let cookie = format!("bff-session={}", *one);
+        let by_both =
+            |value: &str| one_id(&[("cookie", cookie.as_bytes()), ("x-ss-id", value.as_bytes())]);
+        assert_eq!(by_both(&other), ambiguous);
+        assert!(by_both(&one).is_ok());
+        let lines: [(&str, &[u8]); 2] =
+            [("x-ss-id", one.as_bytes()), ("x-ss-id", other.as_bytes())];
+        assert_eq!(one_id(&lines), ambiguous);
+        let lines: [(&str, &[u8]); 2] = [("x-ss-opt", b"temp"), ("x-ss-opts", b"perm")];
+        assert_eq!(one_id(&lines), ambiguous);
+    }
+
+    #[test]
+    fn more_cookies_than_anybody_reads_are_not_read() {
+        let line = vec![b'a'; MAX_COOKIES_LEN];
+        assert_eq!(one_id(&[("cookie", &line)]), Ok(Slot::Missing));
+        let lines: [(&str, &[u8]); 2] = [("cookie", &line), ("cookie", b"a")];
+        assert_eq!(one_id(&lines), Err(Unclear::TooLong));
+    }
+
+    #[test]
+    fn the_choice_says_which_id_counts() {
+        let (one, other) = (secret(), secret());
+        let jar = CookieOptions::default()
+            .with_temporary_and_permanent_ids()
+            .jar("");
+        let active = |choice: &str| {
+            let line = format!(
+                "__Host-ss-id={}; __Host-ss-pid={}; __Host-ss-opt={choice}",
+                *one.to_cookie(),
+                *other.to_cookie()
+            );
+            let request = request(&[("cookie", line.as_bytes())]);
+            let presented = Presented::of(&request, &jar, None).unwrap();
+            presented.active(&jar).secret().cloned().unwrap()
+        };
+        assert_eq!(active("temp"), one);
+        assert_eq!(active("perm"), other);
+        assert_eq!(active("something"), one);
+    }
+
+    #[test]
+    fn headers_count_only_where_they_are_asked_for() {
+        let secret = secret();
+        let value = secret.to_cookie();
+        let jar = CookieOptions::default().jar("");
+        let names = SessionHeaders::default();
+        let by = |name: &str, headers| {
+            let lines: [(&str, &[u8]); 2] = [(name, value.as_bytes()), ("x-ss-opts", b"perm")];
+            let presented = Presented::of(&request(&lines), &jar, headers).unwrap();
+            (presented.by, presented.active(&jar).clone())
+        };
+        assert_eq!(
+            by("x-ss-pid", Some(&names)),
+            (Way::Headers, Slot::Secret(secret))
+        );
+        assert_eq!(by("x-ss-id", Some(&names)), (Way::Headers, Slot::Missing));
+        assert_eq!(by("x-ss-pid", None), (Way::Cookies, Slot::Missing));
     }
 }

@@ -12,6 +12,7 @@ use store_tickets::{AuthenticationTicket, StoredTicket, Token, Tokens};
 use super::OpenIdClients;
 use super::refusal::Refusal;
 use super::registration::{Failure, Registration, Renewed};
+use super::signed_in::signed_in;
 use crate::{SessionContext, SessionData, SessionRejection};
 
 /// Where a session says that somebody is renewing its tokens, and until when he may.
@@ -22,6 +23,13 @@ const CLAIM_LIFETIME: TimeDelta = TimeDelta::seconds(30);
 /// How long, and how often, those look who wait for another node.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 150;
+/// How long a store that is not to be had is left alone before it is tried again.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_millis(400),
+    Duration::from_millis(1600),
+    Duration::from_millis(3200),
+];
 
 /// Access tokens for calls of the user's APIs, renewed in time (RFC 6749 section 6).
 ///
@@ -96,8 +104,7 @@ impl AccessTokens {
         &self,
         session: &SessionContext<T>,
     ) -> Result<Token, AccessTokenError> {
-        let stored = session.session().await?;
-        let stored = stored.filter(|stored| stored.ticket.subject_id().is_some());
+        let stored = signed_in(session).await?;
         let stored = stored.ok_or(AccessTokenError::NotSignedIn)?;
         if let Some(token) = self.lasting(&stored.ticket.tokens, session.now()) {
             return Ok(token);
@@ -185,24 +192,41 @@ impl AccessTokens {
         let client = self.clients.of(&stored.key().partition_key);
         let client = client.ok_or(AccessTokenError::SignInAgain)?;
         let renewed = client.renew(refresh, stored.ticket.subject_id()).await;
-        let kept = session.modify(|ticket| {
-            ticket.bag.remove(CLAIM);
-            keep(ticket, refresh, &renewed)
-        });
-        let kept = kept.await;
-        let renewed = match renewed {
-            Ok(renewed) => renewed,
-            Err(failure) => {
-                kept?;
-                return still_good(tokens, session.now()).ok_or_else(|| no_token(failure));
-            }
-        };
-        match kept? {
-            Some(true) => Ok(renewed.access),
+        let kept = self.keep(session, refresh, &renewed).await;
+        match (renewed, kept?) {
+            (Ok(renewed), Some(true)) => Ok(renewed.access),
             // The session has ended, or has other tokens now: nobody keeps these.
-            Some(false) | None => {
+            (Ok(renewed), _) => {
                 give_back(client, renewed).await;
                 Err(AccessTokenError::NotSignedIn)
+            }
+            (Err(_), None) => Err(AccessTokenError::NotSignedIn),
+            (Err(failure), Some(_)) => {
+                still_good(tokens, session.now()).ok_or_else(|| no_token(failure))
+            }
+        }
+    }
+
+    /// Writes down what a renewal has brought. What the provider has given is given, and the old
+    /// refresh token may be good for nothing any more, so a store that is not to be had is tried
+    /// again for a while.
+    async fn keep<T: SessionData>(
+        &self,
+        session: &SessionContext<T>,
+        used: &Token,
+        renewed: &Result<Renewed, Failure>,
+    ) -> Result<Option<bool>, SessionRejection> {
+        let mut pauses = PAUSES.iter();
+        loop {
+            let kept = session.modify(|ticket| {
+                ticket.bag.remove(CLAIM);
+                keep(ticket, used, renewed)
+            });
+            match (kept.await, pauses.next()) {
+                (Err(SessionRejection::Unavailable { .. }), Some(pause)) => {
+                    tokio::time::sleep(*pause).await;
+                }
+                (kept, _) => return kept,
             }
         }
     }
@@ -240,6 +264,12 @@ fn keep<T>(
     used: &Token,
     renewed: &Result<Renewed, Failure>,
 ) -> bool {
+    if let Ok(renewed) = renewed
+        && ticket.tokens.access.as_ref() == Some(&renewed.access)
+    {
+        // An earlier try was said to have failed, and had not.
+        return true;
+    }
     if ticket.tokens.refresh.as_ref() != Some(used) {
         return false;
     }

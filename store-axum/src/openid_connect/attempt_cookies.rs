@@ -10,6 +10,9 @@ use super::attempt::{Attempt, Binding};
 
 /// How many attempts a browser carries at a time: tabs that sign in at once.
 const MAX_ATTEMPTS: usize = 8;
+/// How long they may be together: servers and proxies refuse requests with more than a few KiB of
+/// headers, and so whoever makes a browser carry too much has locked its user out.
+const MAX_LEN: usize = 4096;
 /// How much of `state` tells attempts apart. The rest is compared, too.
 const ID_LEN: usize = 16;
 
@@ -25,7 +28,7 @@ impl<'a> AttemptCookies<'a> {
         Self { client, request }
     }
 
-    /// Has the browser carry an attempt; at most so many, or it would send more than anybody reads.
+    /// Has the browser carry an attempt; and no more than it can send.
     pub(super) fn add(
         &self,
         response: &mut HeaderMap,
@@ -33,21 +36,27 @@ impl<'a> AttemptCookies<'a> {
         state: &str,
         now: DateTime<Utc>,
     ) {
-        let mut carried: Vec<(Option<DateTime<Utc>>, String)> = self
-            .all()
-            .map(|(name, value)| {
-                let attempt = Attempt::from_cookie(&value, &self.client.base_url, now);
-                (attempt.map(|attempt| attempt.expires), name)
-            })
-            .collect();
-        // What is none any more first, then the oldest.
-        carried.sort();
-        let too_many = (carried.len() + 1).saturating_sub(MAX_ATTEMPTS);
-        let over = carried.iter().take_while(|(expires, _)| expires.is_none());
-        for (_, name) in &carried[..too_many.max(over.count())] {
-            self.remove(response, name);
+        let value = attempt.to_cookie();
+        let mut room = MAX_LEN.saturating_sub(value.len());
+        let mut carried: Vec<(DateTime<Utc>, usize, String)> = Vec::new();
+        for (name, value) in self.all() {
+            match Attempt::from_cookie(&value, &self.client.base_url, now) {
+                Some(attempt) => carried.push((attempt.expires, value.len(), name)),
+                None => self.remove(response, &name),
+            }
         }
-        let cookie = self.cookie(self.name(state), attempt.to_cookie().to_string());
+        // The latest first.
+        carried.sort_by(|one, other| other.cmp(one));
+        for (place, (_, len, name)) in carried.into_iter().enumerate() {
+            match room.checked_sub(len) {
+                Some(left) if place + 1 < MAX_ATTEMPTS => room = left,
+                _ => {
+                    room = 0;
+                    self.remove(response, &name);
+                }
+            }
+        }
+        let cookie = self.cookie(self.name(state), value.to_string());
         let cookie = cookie.max_age(seconds(attempt.expires - now));
         append(response, &cookie.build());
     }

@@ -135,7 +135,12 @@ impl Discovery {
         if let Some(known) = self.known().filter(|known| self.is_fresh(known)) {
             return Ok(known);
         }
-        let mut failed = self.asking.lock().await;
+        let mut failed = match (self.asking.try_lock(), self.known()) {
+            (Ok(failed), _) => failed,
+            // Somebody is asking already, and what is known will do until then.
+            (Err(_), Some(known)) => return Ok(known),
+            (Err(_), None) => self.asking.lock().await,
+        };
         let known = self.known();
         if let Some(known) = known.clone().filter(|known| self.is_fresh(known)) {
             return Ok(known);

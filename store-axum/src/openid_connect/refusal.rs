@@ -115,6 +115,11 @@ impl Refusal {
             http::header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
         );
+        // The address holds a code, perhaps.
+        headers.insert(
+            http::header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        );
         if let Self::Session(rejection) = self {
             let other = rejection.into_response();
             if let Some(retry_after) = other.headers().get(RETRY_AFTER) {

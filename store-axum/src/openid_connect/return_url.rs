@@ -20,7 +20,7 @@ pub(super) struct NotLocal;
 
 impl ReturnUrl {
     /// What is longer does not fit into a cookie beside the rest.
-    const MAX_LEN: usize = 2000;
+    const MAX_LEN: usize = 1000;
 
     /// The root of the front end.
     pub(super) fn root_of(base: &Url) -> Self {
@@ -180,8 +180,8 @@ mod tests {
 
     #[test]
     fn its_length_is_limited() {
-        assert!(parse(&format!("/{}", "a".repeat(1999))).is_ok());
-        assert!(parse(&format!("/{}", "a".repeat(2000))).is_err());
+        assert!(parse(&format!("/{}", "a".repeat(999))).is_ok());
+        assert!(parse(&format!("/{}", "a".repeat(1000))).is_err());
     }
 
     #[test]

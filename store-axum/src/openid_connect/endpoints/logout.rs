@@ -16,6 +16,7 @@ use crate::openid_connect::query::Parameters;
 use crate::openid_connect::refusal::Refusal;
 use crate::openid_connect::registration::Registration;
 use crate::openid_connect::return_url::ReturnUrl;
+use crate::openid_connect::signed_in::signed_in;
 use crate::{SessionContext, SessionData};
 
 /// What `/bff/logout?sid=` has to say: the session at the provider, or what names this one where
@@ -77,27 +78,16 @@ impl<T: SessionData> Bff<T> {
             None => ReturnUrl::root_of(base),
         };
         let sid = query.get("sid")?;
-        let stored = session.session().await?;
-        let id_token = match stored {
-            Some(stored) if stored.ticket.subject_id().is_some() => {
-                let is_meant = sid == Some(logout_id(&stored).as_str());
-                if self.options.require_logout_session_id && !is_meant {
-                    return Err(Refusal::SessionId);
-                }
-                stored.ticket.tokens.id
-            }
-            // Nobody is signed in, so nobody can be signed out: a visitor keeps his session, and
-            // the provider hears nothing of it.
-            Some(_) => return Ok(redirect(return_url.as_str())),
-            None => {
-                // What is left of a session is removed all the same: one that this node cannot
-                // read, or a dead cookie. Another site's link must not be able to.
-                if !self.options.require_logout_session_id {
-                    session.sign_out().await?;
-                }
-                return Ok(redirect(return_url.as_str()));
-            }
+        // Nobody is signed in, so nobody can be signed out: a visitor keeps his session, and the
+        // provider hears nothing of it.
+        let Some(stored) = signed_in(session).await? else {
+            return Ok(redirect(return_url.as_str()));
         };
+        let is_meant = sid == Some(logout_id(&stored).as_str());
+        if self.options.require_logout_session_id && !is_meant {
+            return Err(Refusal::SessionId);
+        }
+        let id_token = stored.ticket.tokens.id;
         session.sign_out().await?;
         match self
             .end_session(client, parts, return_url.clone(), id_token)

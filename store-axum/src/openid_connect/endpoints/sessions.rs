@@ -13,6 +13,7 @@ use store_tickets::{EndReason, StoredTicket, TicketError};
 use super::user::json;
 use super::{Bff, public_id};
 use crate::openid_connect::refusal::Refusal;
+use crate::openid_connect::signed_in::signed_in;
 use crate::{RequireAntiforgery, SessionContext, SessionData, SessionRejection};
 
 /// A session as its user gets to see it.
@@ -134,7 +135,7 @@ impl Asker {
                 user_key: stored.key().user_key.clone(),
             })
         };
-        let stored = session.session().await?;
+        let stored = signed_in(session).await?;
         stored.and_then(asker).ok_or(SessionRejection::NotSignedIn)
     }
 

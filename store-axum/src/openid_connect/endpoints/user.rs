@@ -18,6 +18,7 @@ use crate::openid_connect::AnonymousUser;
 use crate::openid_connect::query::Parameters;
 use crate::openid_connect::refusal::Refusal;
 use crate::openid_connect::registration::Registration;
+use crate::openid_connect::signed_in::signed_in;
 use crate::{RequireAntiforgery, SessionContext, SessionData, SessionRejection};
 
 /// One of the claims that a page gets to see.
@@ -47,8 +48,7 @@ impl<T: SessionData> Bff<T> {
         if query.get("slide")? == Some("false") {
             session.do_not_renew();
         }
-        let stored = session.session().await?;
-        match stored.filter(|stored| stored.ticket.subject_id().is_some()) {
+        match signed_in(session).await? {
             Some(stored) => {
                 let client = self.client(session)?;
                 Ok(json(&self.claims(session, &client, &stored)))
@@ -72,23 +72,22 @@ impl<T: SessionData> Bff<T> {
             let name = name.to_owned();
             claims.push(Claim { name, value });
         };
-        for (name, value) in &ticket.claims {
-            match value {
-                // As ASP.NET Core does: a claim for each.
-                Value::Array(values) => values.iter().for_each(|value| add(name, value.clone())),
-                value => add(name, value.clone()),
-            }
-        }
-        // They are what the session is about, whatever the host has made of the claims.
+        // Settled at login, whatever the host has made of the claims.
         let settled = [
             ("sub", ticket.subject_id().map(|subject| subject.as_str())),
             ("sid", ticket.session_id().map(|session| session.as_str())),
         ];
         for (name, value) in settled {
-            if let Some(value) = value
-                && !ticket.claims.contains_key(name)
-            {
+            if let Some(value) = value {
                 add(name, value.into());
+            }
+        }
+        let is_ours = |name: &str| matches!(name, "sub" | "sid") || name.starts_with("bff:");
+        for (name, value) in ticket.claims.iter().filter(|(name, _)| !is_ours(name)) {
+            match value {
+                // As ASP.NET Core does: a claim for each.
+                Value::Array(values) => values.iter().for_each(|value| add(name, value.clone())),
+                value => add(name, value.clone()),
             }
         }
         let logout = client.client.url_of(&self.options.paths.logout);

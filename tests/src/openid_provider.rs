@@ -1,0 +1,129 @@
+//! The certified OpenID provider, as a process of a test's own.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Once;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+/// The certified OpenID provider `oidc-provider`, as a process of a test's own that ends when this
+/// is dropped. See `openid-provider/provider.mjs`.
+#[derive(Debug)]
+pub struct OpenIdProvider {
+    issuer: String,
+    _process: Child,
+}
+
+impl OpenIdProvider {
+    /// The environment variable that makes the provider's absence a failure, if it is `1`.
+    pub const REQUIRED: &str = "REQUIRE_OPENID_PROVIDER";
+
+    /// Starts one with these settings: `clients` as `oidc-provider` takes them, and `port`, `kid`
+    /// and `ttl`, if need be. `None` where Node.js or the packages are not to be had: the test is
+    /// skipped, which is said on standard error, once.
+    ///
+    /// # Panics
+    /// Where [`REQUIRED`](Self::REQUIRED) says that there has to be one, and where there is one that
+    /// does not start.
+    pub async fn start(settings: &Value) -> Option<Self> {
+        if let Err(reason) = install().await {
+            skip(&reason);
+            return None;
+        }
+        let provider = Self::run(settings).await;
+        Some(
+            provider
+                .unwrap_or_else(|error| panic!("the OpenID provider does not start: {error:?}")),
+        )
+    }
+
+    /// Its address, without a slash behind it.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Ends it, and answers when it has ended.
+    pub async fn stop(mut self) {
+        let _ = self._process.kill().await;
+    }
+
+    async fn run(settings: &Value) -> anyhow::Result<Self> {
+        let mut process = Command::new("node")
+            .args(["--no-warnings", "provider.mjs"])
+            .arg(settings.to_string())
+            .current_dir(directory())
+            // It ends when this ends, however that happens.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let output = process.stdout.take().context("it has an output")?;
+        let mut lines = BufReader::new(output).lines();
+        while let Some(line) = lines.next_line().await? {
+            let said: Option<Value> = serde_json::from_str(&line).ok();
+            let issuer = said.as_ref().and_then(|said| said["issuer"].as_str());
+            if let Some(issuer) = issuer {
+                return Ok(Self {
+                    issuer: issuer.to_owned(),
+                    _process: process,
+                });
+            }
+        }
+        bail!("it ended: {}", process.wait().await?)
+    }
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("openid-provider")
+}
+
+/// Installs the provider's packages, unless they are there: once, however many tests begin at the
+/// same time.
+async fn install() -> anyhow::Result<()> {
+    let lock = File::create(env::temp_dir().join("store-tests-openid-provider.lock"))?;
+    tokio::task::spawn_blocking(move || {
+        lock.lock()?;
+        let node = std::process::Command::new("node")
+            .arg("--version")
+            .output()
+            .context("there is no Node.js")?;
+        if !node.status.success() {
+            bail!("Node.js does not run");
+        }
+        // What is written last.
+        if directory().join("node_modules/.package-lock.json").exists() {
+            return Ok(());
+        }
+        let npm = std::process::Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+            .current_dir(directory())
+            .output()
+            .context("there is no npm")?;
+        if !npm.status.success() {
+            bail!("npm ci: {}", String::from_utf8_lossy(&npm.stderr).trim());
+        }
+        Ok(())
+    })
+    .await?
+}
+
+fn skip(reason: &anyhow::Error) {
+    static SAY: Once = Once::new();
+
+    if env::var(OpenIdProvider::REQUIRED).is_ok_and(|required| required == "1") {
+        panic!(
+            "an OpenID provider is required by {}: {reason:#}",
+            OpenIdProvider::REQUIRED
+        );
+    }
+    SAY.call_once(|| {
+        // Not `eprintln!`, which the test harness keeps to itself when the test passes.
+        let _ = writeln!(io::stderr(), "skipped: openid-provider: {reason:#}");
+    });
+}
