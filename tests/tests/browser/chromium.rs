@@ -387,3 +387,56 @@ async fn no_token_comes_to_the_browser() {
     })
     .await;
 }
+
+/// The same with the certified provider: sign in, look, call the API, end another device, be signed
+/// out by the provider, sign out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_the_certified_provider_does_the_same() {
+    async fn sign_in(bff: &Bff, tab: &Tab) {
+        tab.open(&bff.at("/")).await;
+        tab.click("#sign-in").await;
+        tab.fill("input[name=login]", "alice").await;
+        tab.submit("input[name=password]", "any").await;
+        tab.sees("#hello", "Hello, The alice").await;
+    }
+
+    with_browsers("certified-provider", |browsers| async move {
+        let Some((bff, provider)) = Bff::start_at_certified_provider().await else {
+            return;
+        };
+        let laptop = browsers.new_browser().await;
+        sign_in(&bff, &laptop).await;
+        laptop.sees("#claims", "sid").await;
+        laptop.click("#call").await;
+        laptop.sees("#api", "Hello The alice, said the API.").await;
+        let phone = browsers.new_browser().await;
+        sign_in(&bff, &phone).await;
+        devices(&laptop, 2).await;
+        laptop.click("#end-others").await;
+        phone.sees("#ended", SIGNED_OUT).await;
+        devices(&laptop, 1).await;
+
+        // The provider's own way to sign out, in another tab of the same browser.
+        let account = laptop.new_tab().await;
+        account
+            .open(&format!("{}/session/end", provider.issuer()))
+            .await;
+        account.click("button[name=logout]").await;
+        laptop.sees("#ended", SIGNED_OUT).await;
+
+        sign_in(&bff, &laptop).await;
+        laptop.click("#sign-out").await;
+        if laptop.url().await.starts_with(provider.issuer()) {
+            laptop.click("button[name=logout]").await;
+        }
+        laptop.sees("h1", "Sign in").await;
+        laptop
+            .until(&format!("location.href === '{}'", bff.at("/")))
+            .await;
+        laptop.click("#sign-in").await;
+        laptop.sees("h1", "Sign-in").await;
+        bff.shut_down().await;
+        provider.stop().await;
+    })
+    .await;
+}

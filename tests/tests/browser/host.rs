@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bff_host::{Host, Options};
 use clap::Parser as _;
+use serde_json::json;
 use store_core::SystemClock;
+use store_tests::OpenIdProvider;
 use tempfile::TempDir;
 
 use crate::tab::Tab;
@@ -22,16 +24,17 @@ impl Bff {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let database = directory.path().join("bff-host.db");
         let database = format!("sqlite://{}?mode=rwc", database.display());
+        let port = options.contains(&"--listen");
+        let listen = ["--listen", "127.0.0.1:0"];
+        let listen = if port { &[][..] } else { &listen[..] };
         let usual = [
             "bff-host",
-            "--listen",
-            "127.0.0.1:0",
             "--demonstration-listen",
             "127.0.0.1:0",
             "--database-url",
             &database,
         ];
-        let options = Options::try_parse_from([&usual, options].concat()).expect("options");
+        let options = Options::try_parse_from([&usual, listen, options].concat()).expect("options");
         let host = Host::start(&options, Arc::new(SystemClock)).await;
         let host = host.expect("the host starts");
         let url = host.url().as_str().trim_end_matches('/').to_owned();
@@ -40,6 +43,36 @@ impl Bff {
             url,
             _directory: directory,
         }
+    }
+
+    /// At the certified provider, as one of its clients. `None` where that is not to be had.
+    pub(crate) async fn start_at_certified_provider() -> Option<(Self, OpenIdProvider)> {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let listen = free.local_addr().expect("an address").to_string();
+        drop(free);
+        let at = |path: &str| format!("http://{listen}{path}");
+        let secret = "a secret that is long enough for the provider";
+        let provider = OpenIdProvider::start(&json!({ "clients": [{
+            "client_id": "bff-host",
+            "client_secret": secret,
+            "redirect_uris": [at("/bff/callback")],
+            "post_logout_redirect_uris": [at("/bff/logout/callback")],
+            "backchannel_logout_uri": at("/bff/backchannel"),
+            "backchannel_logout_session_required": true,
+            "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"],
+        }] }))
+        .await?;
+        let issuer = provider.issuer();
+        let options = [
+            ["--listen", &listen],
+            ["--issuer", issuer],
+            ["--client-secret", secret],
+            ["--scope", "openid profile email"],
+            ["--admins", "admin"],
+        ];
+        let bff = Self::start(options.as_flattened()).await;
+        Some((bff, provider))
     }
 
     pub(crate) fn at(&self, path: &str) -> String {

@@ -122,11 +122,17 @@ impl Tab {
         clicked.unwrap_or_else(|error| panic!("{selector}: {error}"));
     }
 
-    /// Puts this text into a field in place of what is there, and presses enter.
-    pub(crate) async fn submit(&self, selector: &str, text: &str) {
+    /// Puts this text into a field in place of what is there.
+    pub(crate) async fn fill(&self, selector: &str, text: &str) {
         let field = self.find(selector).await;
         field.clear().await.expect("it can be cleared");
         field.send_keys(text).await.expect("it takes text");
+    }
+
+    /// The same, and presses enter.
+    pub(crate) async fn submit(&self, selector: &str, text: &str) {
+        self.fill(selector, text).await;
+        let field = self.find(selector).await;
         field.send_keys(Key::Enter).await.expect("it takes enter");
     }
 
