@@ -40,6 +40,8 @@ struct Shared<T> {
     choice: Mutex<Option<SessionKind>>,
     renew: AtomicBool,
     asked: AtomicBool,
+    /// The response has left: nobody saves by himself any more.
+    left: AtomicBool,
     state: tokio::sync::Mutex<State<T>>,
     pending: Mutex<Pending<T>>,
 }
@@ -68,6 +70,7 @@ impl<T: SessionData> SessionContext<T> {
             choice: Mutex::new(None),
             renew: AtomicBool::new(true),
             asked: AtomicBool::new(false),
+            left: AtomicBool::new(false),
             state: tokio::sync::Mutex::new(State {
                 current,
                 answer,
@@ -133,6 +136,25 @@ impl<T: SessionData> SessionContext<T> {
             Current::Live(live) => Some((*live.stored).clone()),
             _ => None,
         })
+    }
+
+    /// The request's session as it is now: for what lives longer than a request, a web socket for
+    /// example, which is to find out that the user has signed out. `None`: it has ended, there is
+    /// none, or this node cannot read it.
+    ///
+    /// # Errors
+    /// As [`session`](Self::session).
+    pub async fn reload(&self) -> Result<Option<StoredTicket<T>>, SessionRejection> {
+        let mut state = self.asked().await?;
+        let Some(secret) = state.secret().cloned() else {
+            return Ok(None);
+        };
+        self.load(&mut state, secret).await?;
+        let Current::Live(live) = &state.current else {
+            return Ok(None);
+        };
+        self.lock_pending().rebase(&live.stored.ticket.bag);
+        Ok(Some((*live.stored).clone()))
     }
 
     /// The request's session, or else a visitor's new one, which is written at once.
@@ -293,22 +315,29 @@ impl<T: SessionData> SessionContext<T> {
     async fn loaded(&self) -> Result<tokio::sync::MutexGuard<'_, State<T>>, SessionRejection> {
         let mut state = self.asked().await?;
         if let Current::Presented(secret) = &state.current {
-            let found = self.tickets().retrieve(secret).await;
-            match found.map_err(|error| self.reject(error))? {
-                Retrieved::Session(stored) => {
-                    let secret = secret.clone();
-                    state.current = Current::Live(Live { secret, stored });
-                }
-                Retrieved::Absent => {
-                    state.current = Current::None;
-                    state.answer = Answer::Forget;
-                }
-                Retrieved::Unreadable(_) => {
-                    state.current = Current::Unreadable(secret.clone());
-                }
-            }
+            let secret = secret.clone();
+            self.load(&mut state, secret).await?;
         }
         Ok(state)
+    }
+
+    async fn load(
+        &self,
+        state: &mut State<T>,
+        secret: CookieSecret,
+    ) -> Result<(), SessionRejection> {
+        let found = self.tickets().retrieve(&secret).await;
+        match found.map_err(|error| self.reject(error))? {
+            Retrieved::Session(stored) => state.current = Current::Live(Live { secret, stored }),
+            Retrieved::Absent if matches!(state.current, Current::Presented(_)) => {
+                state.current = Current::None;
+                state.answer = Answer::Forget;
+            }
+            // Whoever ended it has told the browser.
+            Retrieved::Absent => state.current = Current::Ended,
+            Retrieved::Unreadable(_) => state.current = Current::Unreadable(secret),
+        }
+        Ok(())
     }
 
     fn expect_live<'a>(&self, state: &'a State<T>) -> Result<&'a Live<T>, SessionRejection> {
@@ -336,6 +365,10 @@ impl<T: SessionData> SessionContext<T> {
 
     fn lock_choice(&self) -> MutexGuard<'_, Option<SessionKind>> {
         lock(&self.0.choice)
+    }
+
+    pub(crate) fn has_left(&self) -> bool {
+        self.0.left.load(Ordering::Relaxed)
     }
 
     fn speaks_headers(&self) -> bool {

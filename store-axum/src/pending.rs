@@ -102,9 +102,7 @@ impl<T: SessionData> Pending<T> {
 
     /// The session's bag has become this one, by another way than these changes.
     pub(crate) fn rebase(&mut self, bag: &Bag) {
-        if self.bag.rebase(bag).is_err() {
-            self.clashed = true;
-        }
+        self.bag.rebase(bag);
     }
 
     /// What was taken has been written, and the session's bag is this one now.
@@ -144,7 +142,7 @@ impl<T: SessionData> Changes<T> {
         }
         let checked = |change: &BagChange| match change {
             BagChange::Put { name, read, .. } => !read || ticket.bag.agrees(name, &self.bag_base),
-            BagChange::Update(_) => true,
+            BagChange::Update { .. } => true,
         };
         if !self.bag.iter().all(checked) {
             return Err(Clash);
@@ -185,7 +183,8 @@ pub(crate) struct PendingBag {
     changes: Vec<BagChange>,
 }
 
-type Update = Box<dyn FnMut(&mut Bag) -> Result<(), BagError> + Send>;
+/// Makes a new value of the one that is there.
+pub(crate) type Update = Box<dyn FnMut(&mut Bag) -> Result<(), BagError> + Send>;
 
 enum BagChange {
     Put {
@@ -195,16 +194,25 @@ enum BagChange {
         /// Whether the request has looked at the value before.
         read: bool,
     },
-    Update(Update),
+    Update {
+        name: String,
+        update: Update,
+    },
 }
 
 impl BagChange {
     fn apply(&mut self, bag: &mut Bag) -> Result<(), BagError> {
         match self {
             Self::Put { name, value, .. } => bag.copy(name, value),
-            Self::Update(update) => update(bag)?,
+            Self::Update { update, .. } => update(bag)?,
         }
         Ok(())
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Put { name, .. } | Self::Update { name, .. } => name,
+        }
     }
 }
 
@@ -254,26 +262,28 @@ impl PendingBag {
         self.changes.push(BagChange::Put { name, value, read });
     }
 
-    /// Does to the bag what is then to be remembered, by [`update`](Self::update).
-    pub(crate) fn try_out<R>(
-        &mut self,
-        update: &mut impl FnMut(&mut Bag) -> Result<R, BagError>,
-    ) -> Result<R, BagError> {
-        update(&mut self.working)
+    /// The bag with the changes.
+    pub(crate) fn working(&self) -> Bag {
+        self.working.clone()
     }
 
-    pub(crate) fn update(&mut self, update: Update) {
-        self.changes.push(BagChange::Update(update));
+    /// The value of this name is as in `working` for now, and is to be made again by `update` when
+    /// it is saved.
+    pub(crate) fn update(&mut self, name: String, working: &Bag, update: Update) {
+        self.working.copy(&name, working);
+        self.changes.push(BagChange::Update { name, update });
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {
         self.working.keys().map(str::to_owned).collect()
     }
 
-    fn rebase(&mut self, bag: &Bag) -> Result<(), BagError> {
+    /// What was changed shows as it did: nothing of the host's own runs here, where the lock is
+    /// held.
+    fn rebase(&mut self, bag: &Bag) {
         let mut working = bag.clone();
-        for change in &mut self.changes {
-            change.apply(&mut working)?;
+        for change in &self.changes {
+            working.copy(change.name(), &self.working);
         }
         self.working = working;
         // What was read is still what was read, should others have changed it since.
@@ -281,6 +291,5 @@ impl PendingBag {
         for name in &self.read {
             self.base.copy(name, &before);
         }
-        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use store_core::Error as StoreError;
-use store_tickets::TicketError;
+use store_tickets::{BagError, TicketError};
 
 /// Why a request was refused: the whole catalogue.
 ///
@@ -32,6 +32,7 @@ use store_tickets::TicketError;
 /// | [`NoLayer`](Self::NoLayer) | 500 | the layer is missing, or is one for other data |
 /// | [`ResponseSent`](Self::ResponseSent) | 500 | a new session, but its cookie can no longer be sent |
 /// | [`Failed`](Self::Failed) | 500 | the store or the ticket failed for good |
+/// | [`Bag`](Self::Bag) | 500 | a value of the bag is not of the type that the host asked for |
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionRejection {
@@ -112,6 +113,10 @@ pub enum SessionRejection {
     /// The store or the ticket failed, and will again.
     #[error("the session could not be processed")]
     Failed(#[source] TicketError),
+
+    /// A value of the bag is not of the type that the host asked for, or cannot be encoded.
+    #[error("the session could not be processed")]
+    Bag(#[from] BagError),
 }
 
 impl SessionRejection {
@@ -138,9 +143,11 @@ impl SessionRejection {
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::Conflict | Self::SessionLimitReached => StatusCode::CONFLICT,
             Self::Unavailable { .. } | Self::Unreadable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NotLocalhost | Self::NoLayer { .. } | Self::ResponseSent | Self::Failed(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::NotLocalhost
+            | Self::NoLayer { .. }
+            | Self::ResponseSent
+            | Self::Failed(_)
+            | Self::Bag(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -156,6 +163,10 @@ impl SessionRejection {
     fn report(&self) {
         match self {
             Self::Unavailable { source, .. } | Self::Failed(source) => tracing::error!(
+                error = source as &dyn StdError,
+                "a request was refused: {self}"
+            ),
+            Self::Bag(source) => tracing::error!(
                 error = source as &dyn StdError,
                 "a request was refused: {self}"
             ),

@@ -5,10 +5,12 @@
 mod host;
 
 use axum::Router;
+use axum::middleware::from_extractor;
 use axum::routing::get;
 use http::{HeaderName, HeaderValue, StatusCode};
 use store_axum::{
-    Antiforgery, CookieOptions, FrontEnd, FrontEnds, RequireAntiforgery, Session, SessionContext,
+    Antiforgery, CookieOptions, FrontEnd, FrontEnds, RequireAntiforgery, RequireSession, Session,
+    SessionContext,
 };
 
 use crate::host::{Browser, COOKIE, Customer, Host};
@@ -252,4 +254,25 @@ async fn the_antiforgery_header_is_asked_for() {
         with(&[("x-csrf", "1")]).get(&bare, "/api").await.body,
         "done"
     );
+}
+
+#[tokio::test]
+async fn many_routes_are_guarded_at_once() {
+    let host = Host::new();
+    let (mut alice, ..) = host.alice().await;
+    let router = Router::new()
+        .route("/api", get(|| async { "done" }))
+        .route_layer(from_extractor::<RequireSession<Customer>>())
+        .route_layer(from_extractor::<RequireAntiforgery>())
+        .layer(host.sessions());
+    let answer = alice.get(&router, "/api").await;
+    answer.refused(401, "the antiforgery header is missing");
+    assert_eq!(host.store.counted(), (0, 0), "who forges costs no read");
+    let mut alice = alice.with_header("x-csrf", "1");
+    assert_eq!(alice.get(&router, "/api").await.body, "done");
+    let mut nobody = Browser::default().with_header("x-csrf", "1");
+    nobody
+        .get(&router, "/api")
+        .await
+        .refused(401, "nobody is signed in");
 }

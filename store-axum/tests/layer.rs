@@ -8,6 +8,7 @@ mod host;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::FromRequestParts;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -598,7 +599,165 @@ async fn no_session_begins_after_the_response_has_left() {
         context.rotate().await.unwrap_err(),
     ] {
         assert!(matches!(rejection, SessionRejection::ResponseSent));
-        assert_eq!(rejection.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        host::Answer::of(rejection.into_response()).await.refused(
+            500,
+            "the response has left, and a new session's cookie with it",
+        );
     }
     assert_eq!(host.store.counted(), (0, 0));
+}
+
+#[tokio::test]
+async fn what_fails_for_good_tells_strangers_nothing() {
+    // A database without the table.
+    let store = store_seaorm::SeaOrmUserSessionStore::connect("sqlite::memory:").await;
+    let clock = std::sync::Arc::new(store_core::ManualClock::new(host::START.parse().unwrap()));
+    let host = Host::over(std::sync::Arc::new(store.unwrap()), clock);
+    let answer = Browser::default().get(&router(&host), "/buy").await;
+    answer.refused(500, "the session could not be processed");
+    assert!(answer.cookies().is_empty());
+
+    // A value that is not what it was taken for.
+    let host = Host::new();
+    let confused = |bag: SessionBag| async move {
+        bag.set("n", "text")?;
+        let error = bag
+            .update("n", |n: Option<u32>| n.unwrap_or(0))
+            .unwrap_err();
+        assert!(bag.get::<String>("n")?.is_some(), "it stays where it is");
+        Err::<(), SessionRejection>(error.into())
+    };
+    let confused = Router::new()
+        .route("/", get(confused))
+        .layer(host.sessions());
+    let answer = Browser::default().get(&confused, "/").await;
+    answer.refused(500, "the session could not be processed");
+    assert_eq!(host.store.counted(), (0, 0));
+}
+
+#[tokio::test]
+async fn a_closure_may_look_at_the_bag_too() {
+    let host = Host::new();
+    let (mut browser, secret, _) = host.alice().await;
+    let sum = |bag: SessionBag, context: SessionContext<Customer>| async move {
+        bag.set("step", &5_u32).unwrap();
+        let other = bag.clone();
+        let stepped = move |sum: Option<u32>| {
+            sum.unwrap_or(0) + other.get::<u32>("step").unwrap().unwrap_or(0)
+        };
+        bag.update("sum", stepped).unwrap();
+        // In the middle of it, by another way.
+        let theme = context
+            .modify(|ticket| ticket.bag.set("theme", "dark"))
+            .await;
+        theme.unwrap().unwrap().unwrap();
+        bag.get::<u32>("sum").unwrap().unwrap().to_string()
+    };
+    let router = Router::new().route("/", get(sum)).layer(host.sessions());
+    assert_eq!(browser.get(&router, "/").await.body, "5");
+    assert_eq!(browser.get(&router, "/").await.body, "10");
+    assert_eq!(host.count::<u32>(&secret, "sum").await, Some(10));
+    assert_eq!(
+        host.count::<String>(&secret, "theme").await,
+        Some("dark".into())
+    );
+}
+
+#[tokio::test]
+async fn two_extractors_of_one_request_do_not_overwrite_each_other() {
+    let host = Host::new();
+    let (mut browser, secret, _) = host.alice().await;
+    let both = |mut one: Session<Customer>, mut other: Session<Customer>| async move {
+        one.cart.push("apples".to_owned());
+        other.cart.push("pears".to_owned());
+    };
+    let after = |mut one: Session<Customer>, context: SessionContext<Customer>| async move {
+        one.cart.push("apples".to_owned());
+        drop(one);
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.extensions.insert(context);
+        let mut other = Session::<Customer>::from_request_parts(&mut parts, &())
+            .await
+            .unwrap();
+        assert_eq!(other.cart, ["apples"], "what is not saved yet is seen");
+        other.cart.push("pears".to_owned());
+    };
+    let router = Router::new()
+        .route("/both", get(both))
+        .route("/after", get(after))
+        .layer(host.sessions());
+    let answer = browser.get(&router, "/both").await;
+    answer.refused(409, "the session was changed by another request meanwhile");
+    assert!(
+        host.find(&secret)
+            .await
+            .unwrap()
+            .ticket
+            .data
+            .cart
+            .is_empty()
+    );
+    assert_eq!(browser.get(&router, "/after").await.status, StatusCode::OK);
+    let stored = host.find(&secret).await.unwrap();
+    assert_eq!(stored.ticket.data.cart, ["apples", "pears"]);
+}
+
+#[tokio::test]
+async fn nothing_that_prints_shows_a_secret() {
+    let host = Host::new();
+    let (mut browser, secret, _) = host.alice().await;
+    let show = |context: SessionContext<Customer>,
+                mut session: Session<Customer>,
+                bag: SessionBag,
+                RequireSession(required): RequireSession<Customer>| async move {
+        session.cart.push("a private thing".to_owned());
+        bag.set("name", "a private value").unwrap();
+        context.session().await.unwrap();
+        format!("{context:?} {session:?} {bag:?} {required:?}")
+    };
+    let sessions = host.sessions();
+    let shown = format!("{sessions:?}");
+    let router = Router::new().route("/", get(show)).layer(sessions);
+    let answer = browser.get(&router, "/").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    for shown in [shown, answer.body] {
+        assert!(!shown.contains(&*secret.to_cookie()), "{shown}");
+        assert!(!shown.contains(secret.user_key().as_str()), "{shown}");
+        assert!(!shown.contains("private"), "{shown}");
+    }
+    let answer = Browser::default().get(&self::router(&host), "/buy").await;
+    let set_cookie = &answer.headers[header::SET_COOKIE];
+    assert!(set_cookie.is_sensitive());
+}
+
+#[tokio::test]
+async fn what_outlives_its_request_can_look_again() {
+    let host = Host::new();
+    let (browser, secret, _) = host.alice().await;
+    let (parts, _) = browser.request("/").into_parts();
+    let context = host.sessions().open(&parts).unwrap();
+    let bag_of = |stored: Option<store_tickets::StoredTicket<Customer>>| {
+        stored.map(|stored| stored.ticket.bag.get::<u32>("n").unwrap())
+    };
+    assert_eq!(bag_of(context.session().await.unwrap()), Some(None));
+    let changed = host
+        .tickets
+        .modify(&secret, |ticket| ticket.bag.set("n", &1));
+    changed.await.unwrap().unwrap().unwrap();
+    assert_eq!(bag_of(context.session().await.unwrap()), Some(None));
+    assert_eq!(bag_of(context.reload().await.unwrap()), Some(Some(1)));
+    assert_eq!(bag_of(context.session().await.unwrap()), Some(Some(1)));
+
+    host.store.switch(false);
+    context.reload().await.unwrap_err();
+    host.store.switch(true);
+    assert_eq!(bag_of(context.reload().await.unwrap()), Some(Some(1)));
+
+    let ended = host.tickets.remove(&secret, EndReason::BackChannel).await;
+    assert!(ended.unwrap());
+    assert_eq!(bag_of(context.reload().await.unwrap()), None);
+    assert_eq!(bag_of(context.session().await.unwrap()), None);
+    assert_eq!(context.modify(|_| ()).await.unwrap(), None);
+    let headers = context.close().await.unwrap();
+    assert!(headers.get("set-cookie").is_none());
 }

@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 #[derive(Debug)]
 pub struct OpenIdProvider {
     issuer: String,
-    _process: Child,
+    process: Child,
 }
 
 impl OpenIdProvider {
@@ -50,12 +50,12 @@ impl OpenIdProvider {
 
     /// Ends it, and answers when it has ended.
     pub async fn stop(mut self) {
-        let _ = self._process.kill().await;
+        let _ = self.process.kill().await;
     }
 
     async fn run(settings: &Value) -> anyhow::Result<Self> {
         let mut process = Command::new("node")
-            .args(["--no-warnings", "provider.mjs"])
+            .arg("provider.mjs")
             .arg(settings.to_string())
             .current_dir(directory())
             // It ends when this ends, however that happens.
@@ -71,7 +71,7 @@ impl OpenIdProvider {
             if let Some(issuer) = issuer {
                 return Ok(Self {
                     issuer: issuer.to_owned(),
-                    _process: process,
+                    process,
                 });
             }
         }

@@ -43,6 +43,7 @@ impl<T: SessionData> SessionContext<T> {
     }
 
     async fn settle(&self, status: StatusCode) -> Result<(), SessionRejection> {
+        self.0.left.store(true, Ordering::Relaxed);
         let has_changes = !self.lock_pending().is_empty();
         let saved = if !has_changes || status.is_server_error() {
             Ok(())

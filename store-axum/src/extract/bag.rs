@@ -10,7 +10,7 @@ use store_tickets::{BagError, SessionBag as Bag};
 
 use super::AnyContext;
 use crate::SessionRejection;
-use crate::pending::PendingBag;
+use crate::pending::{PendingBag, Update};
 
 /// The session's bag: named values of any type, whatever the type of the session's data. A visitor
 /// has one too: his session begins when something is put into it.
@@ -81,16 +81,18 @@ impl SessionBag {
         V: Serialize + DeserializeOwned + 'static,
     {
         let name = name.into();
+        let own_name = name.clone();
         let mut update = move |bag: &mut Bag| {
-            let value = change(bag.get(&name)?);
-            bag.set(name.as_str(), &value)?;
+            let value = change(bag.get(&own_name)?);
+            bag.set(own_name.as_str(), &value)?;
             Ok(value)
         };
-        self.with_once(|bag| {
-            let value = bag.try_out(&mut update)?;
-            bag.update(Box::new(move |bag| update(bag).map(drop)));
-            Ok(value)
-        })
+        // Outside of the lock: the host's closure may look at the bag as well.
+        let mut working = self.with(|bag| bag.working());
+        let value = update(&mut working)?;
+        let update: Update = Box::new(move |bag| update(bag).map(drop));
+        self.with_once(|bag| bag.update(name, &working, update));
+        Ok(value)
     }
 
     /// Changes the session's bag in the database at once, and answers what `change` answered. It

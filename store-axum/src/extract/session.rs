@@ -142,9 +142,13 @@ impl<T: SessionData> DerefMut for Session<T> {
 /// Hands what changed over to the layer, unless the handler panics.
 impl<T: SessionData> Drop for Session<T> {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.hand_over();
+        if std::thread::panicking() {
+            return;
         }
+        if self.changed && self.context.has_left() {
+            tracing::warn!("a session was changed after its response had left, and never saved");
+        }
+        self.hand_over();
     }
 }
 
@@ -191,6 +195,18 @@ impl<T: SessionData, S: Send + Sync> FromRequestParts<S> for OptionalSession<T> 
 }
 
 /// The session of a user who has signed in. A visitor is refused, 401.
+///
+/// For many routes at once, as a layer inside of [`ServerSideSessions`](crate::ServerSideSessions):
+///
+/// ```
+/// use axum::{Router, middleware::from_extractor, routing::get};
+/// use store_axum::{RequireAntiforgery, RequireSession};
+///
+/// let api: Router = Router::new()
+///     .route("/api/orders", get(|| async { "orders" }))
+///     .route_layer(from_extractor::<RequireSession<()>>())
+///     .route_layer(from_extractor::<RequireAntiforgery>());
+/// ```
 #[derive(Debug)]
 pub struct RequireSession<T: SessionData>(pub Session<T>);
 

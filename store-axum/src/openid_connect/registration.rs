@@ -11,9 +11,9 @@ use openidconnect::core::{
     CoreRequestTokenError, CoreTokenResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AuthorizationCode, CsrfToken, ErrorResponse as _, ErrorResponseType as _,
-    HttpRequest, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
-    RefreshToken, RequestTokenError, Scope, SubjectIdentifier, TokenResponse as _, UserInfoClaims,
+    AdditionalClaims, AuthorizationCode, CsrfToken, HttpRequest, Nonce, OAuth2TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
+    SubjectIdentifier, TokenResponse as _, UserInfoClaims,
 };
 use serde::{Deserialize, Serialize};
 use store_core::{BoxError, Clock, PartitionKey, SessionId, SubjectId};

@@ -86,6 +86,11 @@ pub(crate) struct App {
 impl App {
     /// Starts one, or none where there is no provider to be had.
     pub(crate) async fn start(db: TestDatabase, setup: Setup) -> Option<Self> {
+        // What the host says of a failure, next to the test's own.
+        let _ = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::WARN)
+            .with_test_writer()
+            .try_init();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let clients = setup.front_ends.iter().map(|name| {

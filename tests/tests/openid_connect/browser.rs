@@ -90,7 +90,7 @@ impl Browser {
     /// Signs in, from the first click to where the host sends the browser then.
     pub(crate) async fn sign_in(&self, user: &str) -> Page {
         let page = self.go("/bff/login?returnUrl=/welcome", Some(user)).await;
-        assert_eq!(page.url.path(), "/welcome", "{page:?}");
+        assert_eq!(page.url.path(), "/welcome", "{:?}", page.answer);
         page
     }
 

@@ -68,7 +68,7 @@ async fn wants_the_sid(db: TestDatabase) {
         assert!(
             answer
                 .body
-                .contains("sid is missing, or is another session's"),
+                .contains("sid is missing, or is another session&#39;s"),
             "{answer:?}"
         );
         assert!(answer.headers.get("set-cookie").is_none());

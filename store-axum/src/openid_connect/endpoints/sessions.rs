@@ -1,5 +1,6 @@
 //! `/bff/sessions`: a user's devices.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -38,7 +39,7 @@ struct Asker {
     user_key: UserKey,
 }
 
-/// `GET /bff/sessions`: all sessions of the user in this partition, the latest first.
+/// `GET /bff/sessions`: all sessions of the user in this partition, the one that was renewed last first.
 pub(super) async fn list<T: SessionData>(
     State(_): State<Arc<Bff<T>>>,
     _: RequireAntiforgery,
@@ -80,7 +81,7 @@ async fn devices<T: SessionData>(
 ) -> Result<Vec<Device>, SessionRejection> {
     let asker = Asker::of(session).await?;
     let mut sessions = asker.sessions(session).await?;
-    sessions.sort_by(|one, other| other.renewed.cmp(&one.renewed));
+    sessions.sort_by_key(|one| Reverse(one.renewed));
     Ok(sessions
         .iter()
         .map(|one| Device {

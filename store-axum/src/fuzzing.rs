@@ -1,0 +1,80 @@
+//! What the fuzz targets reach into. None of it may panic, and what it answers has to hold.
+
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+use store_tickets::CookieSecret;
+
+use crate::front_ends::{HostName, PathPrefix};
+use crate::presented::{Presented, Slot, Unclear};
+use crate::{CookieOptions, SessionHeaders};
+
+/// A request's headers by name, as a client chooses them.
+pub type Lines<'a> = &'a [(u8, &'a [u8])];
+
+/// Reads whatever a client may send.
+pub fn present(lines: Lines<'_>, two_ids: bool, speaks_headers: bool) {
+    let mut options = CookieOptions::insecure_for_localhost();
+    if two_ids {
+        options = options.with_temporary_and_permanent_ids();
+    }
+    let jar = options.jar("");
+    let names = SessionHeaders::default();
+    let names_or_none = speaks_headers.then_some(&names);
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines {
+        let name = match name % 6 {
+            0 | 1 => COOKIE,
+            2 => names.id.clone(),
+            3 => names.permanent_id.clone(),
+            other => names.choice[usize::from(other - 4)].clone(),
+        };
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            headers.append(name, value);
+        }
+    }
+    let presented = Presented::of(&headers, &jar, names_or_none);
+    if let Ok(presented) = &presented {
+        for secret in [&presented.id, &presented.permanent_id] {
+            let Some(secret) = secret.secret() else {
+                continue;
+            };
+            let text = secret.to_cookie();
+            let stands_in = |value: &HeaderValue| {
+                let found = value.as_bytes().windows(text.len());
+                found.into_iter().any(|part| part == text.as_bytes())
+            };
+            assert!(
+                headers.values().any(stands_in),
+                "a secret that nobody presented"
+            );
+        }
+    }
+
+    // Whatever else a client sends, a cookie is found, or nobody can say which it is.
+    let own: CookieSecret = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        .parse()
+        .expect("a secret");
+    let cookie = format!("{}={}", jar.id, *own.to_cookie());
+    headers.append(COOKIE, HeaderValue::try_from(cookie).expect("a header"));
+    match Presented::of(&headers, &jar, names_or_none) {
+        Ok(presented) => assert_eq!(presented.id, Slot::Secret(own), "a session was lost"),
+        Err(Unclear::Ambiguous | Unclear::TooLong) => {}
+    }
+}
+
+/// A host, as it is compared, and whether it is this machine.
+pub fn host(text: &str) -> Option<(String, bool)> {
+    let host = HostName::parse(text)?;
+    let again = HostName::parse(host.as_str());
+    assert_eq!(again.as_ref(), Some(&host), "it has two spellings");
+    if let Some(without_port) = HostName::without_port(text) {
+        assert_eq!(without_port, host);
+    }
+    Some((host.as_str().to_owned(), host.is_loopback()))
+}
+
+/// Whether a path is below a prefix, if it is one, and what makes its cookie another's.
+pub fn covers(prefix: &str, path: &str) -> Option<(bool, String)> {
+    let prefix = PathPrefix::try_new(prefix).ok()?;
+    Some((prefix.covers(path), prefix.suffix()))
+}
