@@ -216,7 +216,9 @@ impl Registration {
             Mode::Development => OpenIdClient::insecure_for_localhost,
         };
         let client = client(&self.issuer, self.client_id.clone(), url.as_str())?
-            .with_scopes(options.scope.split_whitespace());
+            .with_scopes(options.scope.split_whitespace())
+            // Many providers say no more than `sub` in the ID token.
+            .with_user_info(true);
         Ok(match &self.client_secret {
             Some(secret) => client.with_secret(secret),
             None => client,
