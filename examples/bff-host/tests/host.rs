@@ -27,7 +27,7 @@ struct Browser {
 }
 
 async fn scene() -> Scene {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let database = directory.path().join("bff-host.db");
     let database = format!("sqlite://{}?mode=rwc", database.display());
     let options = Options::try_parse_from([
@@ -39,10 +39,11 @@ async fn scene() -> Scene {
         "--database-url",
         &database,
     ])
-    .unwrap();
-    let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    .expect("options");
+    let start = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
     let clock = Arc::new(ManualClock::new(start));
-    let host = Host::start(&options, clock.clone()).await.unwrap();
+    let host = Host::start(&options, clock.clone()).await;
+    let host = host.expect("the host starts");
     Scene {
         host,
         clock,
@@ -54,7 +55,7 @@ impl Scene {
     fn browser(&self) -> Browser {
         let http = reqwest::Client::builder().cookie_store(true);
         Browser {
-            http: http.build().unwrap(),
+            http: http.build().expect("a client"),
             url: self.host.url().as_str().trim_end_matches('/').to_owned(),
         }
     }
@@ -62,19 +63,22 @@ impl Scene {
     async fn signed_in(&self, name: &str) -> Browser {
         let browser = self.browser();
         let login = format!("{}/bff/login?returnUrl=/", browser.url);
-        let page = browser.http.get(login).send().await.unwrap();
+        let page = browser.http.get(login).send().await.expect("a page");
         assert!(page.url().as_str().starts_with(self.host.issuer()));
         let form = browser.http.post(page.url().clone());
         let form = form.header(ORIGIN, self.host.issuer());
-        let back = form.form(&[("name", name)]).send().await.unwrap();
+        let back = form.form(&[("name", name)]).send().await.expect("a page");
         assert_eq!(back.url().as_str(), format!("{}/", browser.url));
         browser
     }
 
     async fn sessions_of(&self, name: &str) -> Vec<StoredTicket<bff_host::Visit>> {
-        let filter = UserSessionsFilter::for_subject(name.parse().unwrap());
+        let filter = UserSessionsFilter::for_subject(name.parse().expect("a subject"));
         let tickets = self.host.tickets();
-        tickets.get_user_tickets(&filter).await.unwrap()
+        tickets
+            .get_user_tickets(&filter)
+            .await
+            .expect("the store answers")
     }
 }
 
@@ -86,9 +90,9 @@ impl Browser {
             let json = "application/json";
             request = request.header("Content-Type", json).body(body.to_string());
         }
-        let answer = request.send().await.unwrap();
+        let answer = request.send().await.expect("an answer");
         let status = answer.status();
-        let text = answer.text().await.unwrap();
+        let text = answer.text().await.expect("a text");
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 

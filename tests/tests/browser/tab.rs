@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::driver::screenshots;
 
 /// How long a page may take: machines that test are slow at times.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// One tab of a browser.
