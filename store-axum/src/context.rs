@@ -367,6 +367,11 @@ impl<T: SessionData> SessionContext<T> {
         lock(&self.0.choice)
     }
 
+    /// Whether this is the session that a layer of this setup has put there.
+    pub(crate) fn is_of(&self, setup: &Arc<Setup<T>>) -> bool {
+        Arc::ptr_eq(&self.0.setup, setup)
+    }
+
     pub(crate) fn has_left(&self) -> bool {
         self.0.left.load(Ordering::Relaxed)
     }

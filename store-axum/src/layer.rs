@@ -47,7 +47,8 @@ use crate::{
 ///
 /// # Where it goes
 /// Outside of whatever asks for sessions, inside of what must answer without a store. With axum's
-/// `Router::layer` it runs after routing. It needs no state and no other layer.
+/// `Router::layer` it runs after routing. It needs no state and no other layer. Where a clone of it
+/// stands inside of another, the outer one does the work.
 pub struct ServerSideSessions<T> {
     setup: Arc<Setup<T>>,
 }
@@ -247,6 +248,11 @@ where
         let sessions = self.sessions.clone();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
+            let around = parts.extensions.get::<SessionContext<T>>();
+            if around.is_some_and(|context| context.is_of(&sessions.setup)) {
+                let response = inner.call(Request::from_parts(parts, body)).await?;
+                return Ok(response.map(Body::new));
+            }
             let context = match sessions.open(&parts) {
                 Ok(context) => context,
                 Err(rejection) => return Ok(rejection.into_response()),

@@ -91,6 +91,8 @@ mod replay;
 mod return_url;
 mod sign_in;
 mod signed_in;
+#[cfg(test)]
+mod test_key;
 
 pub use openidconnect::reqwest;
 

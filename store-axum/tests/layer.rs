@@ -761,3 +761,19 @@ async fn what_outlives_its_request_can_look_again() {
     let headers = context.close().await.unwrap();
     assert!(headers.get("set-cookie").is_none());
 }
+
+#[tokio::test]
+async fn a_layer_inside_of_itself_does_the_work_once() {
+    let host = Host::new();
+    let sessions = host.sessions();
+    let inside = Router::new()
+        .route("/visit", get(visit))
+        .layer(sessions.clone());
+    let router = Router::new().nest("/a", inside).layer(sessions);
+    let mut browser = Browser::default();
+    let answer = browser.get(&router, "/a/visit").await;
+    assert_eq!((answer.body.as_str(), answer.cookies().len()), ("1", 1));
+    assert_eq!(host.store.counted(), (0, 1));
+    assert_eq!(browser.get(&router, "/a/visit").await.body, "2");
+    assert_eq!(host.store.counted(), (1, 1));
+}

@@ -340,3 +340,42 @@ async fn the_cookie_of_a_login_is_sent_even_after_a_failure() {
     let stored = host.find(&browser.secret()).await.unwrap();
     assert!(stored.ticket.bag.is_empty());
 }
+
+#[tokio::test]
+async fn the_cookie_of_a_login_is_sent_even_if_something_else_is_not_saved() {
+    let host = Host::new();
+    let watch = host.clone();
+    let router = Router::new()
+        .route(
+            "/",
+            get(
+                move |context: SessionContext<Customer>, bag: SessionBag| async move {
+                    context.sign_in(ticket("alice")).await.unwrap();
+                    bag.set("n", &1).unwrap();
+                    watch.store.switch_writes(false);
+                },
+            ),
+        )
+        .layer(host.sessions());
+    let mut browser = Browser::default();
+    let answer = browser.get(&router, "/").await;
+    answer.refused(503, "the session store is not available");
+    assert_eq!(answer.cookies().len(), 1);
+    assert!(host.find(&browser.secret()).await.is_some());
+}
+
+#[tokio::test]
+async fn a_login_that_fails_half_way_leaves_nobody_signed_in() {
+    let host = Host::new();
+    let router = router(host.sessions());
+    let (mut browser, secret, _) = host.alice().await;
+    host.store.switch_starts(false);
+    let answer = browser.get(&router, "/sign-in/bob").await;
+    answer.refused(503, "the session store is not available");
+    assert_eq!(browser.cookie(COOKIE), None, "the old session is over");
+    assert!(host.find(&secret).await.is_none());
+    host.ends.told(&[EndReason::Replaced]).await;
+    host.store.switch_starts(true);
+    browser.get(&router, "/sign-in/bob").await;
+    assert_eq!(browser.get(&router, "/who").await.body, "bob");
+}

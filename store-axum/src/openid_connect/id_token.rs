@@ -102,3 +102,6 @@ impl Expected<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

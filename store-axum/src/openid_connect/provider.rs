@@ -119,6 +119,32 @@ impl Provider {
     }
 }
 
+#[cfg(test)]
+impl Provider {
+    /// One that says nothing more of itself than its keys.
+    pub(super) fn with_keys_alone(client: &OpenIdClient, keys: CoreJsonWebKeySet) -> Self {
+        let issuer = client.issuer.as_str();
+        let metadata = serde_json::json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/auth"),
+            "jwks_uri": format!("{issuer}/jwks"),
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+        });
+        let metadata: Metadata = serde_json::from_value(metadata).expect("metadata");
+        let metadata = metadata.set_jwks(keys.clone());
+        let (id, secret) = (client.client_id.clone(), client.secret.clone());
+        Self {
+            client: CoreClient::from_provider_metadata(metadata.clone(), id, secret),
+            keys,
+            metadata,
+            metadata_since: DateTime::UNIX_EPOCH,
+            keys_since: DateTime::UNIX_EPOCH,
+        }
+    }
+}
+
 impl Discovery {
     pub(super) fn new(client: OpenIdClient, http: HttpClient, clock: Arc<dyn Clock>) -> Self {
         Self {

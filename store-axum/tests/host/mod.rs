@@ -42,6 +42,7 @@ pub(crate) struct Watched {
     writes: AtomicU32,
     is_down: AtomicBool,
     no_writes: AtomicBool,
+    no_starts: AtomicBool,
 }
 
 impl Watched {
@@ -52,6 +53,7 @@ impl Watched {
             writes: AtomicU32::new(0),
             is_down: AtomicBool::new(false),
             no_writes: AtomicBool::new(false),
+            no_starts: AtomicBool::new(false),
         }
     }
 
@@ -80,6 +82,10 @@ impl Watched {
 
     pub(crate) fn switch(&self, on: bool) {
         self.is_down.store(!on, Ordering::SeqCst);
+    }
+
+    pub(crate) fn switch_starts(&self, on: bool) {
+        self.no_starts.store(!on, Ordering::SeqCst);
     }
 
     pub(crate) fn switch_writes(&self, on: bool) {
@@ -138,6 +144,7 @@ impl UserSessionStore for Watched {
         policy: &StartPolicy,
     ) -> Result<Vec<UserSession>> {
         self.write()?;
+        self.up(self.no_starts.load(Ordering::SeqCst))?;
         self.inner.start_user_session(session, policy).await
     }
 

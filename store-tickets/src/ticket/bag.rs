@@ -103,3 +103,26 @@ impl fmt::Debug for SessionBag {
         f.debug_set().entries(self.keys()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_copied_with_its_absence() {
+        let mut one = SessionBag::default();
+        one.set("n", &1).unwrap();
+        one.set("m", &2).unwrap();
+        let mut other = SessionBag::default();
+        assert!(!other.agrees("n", &one));
+        assert!(other.agrees("neither", &one));
+        other.copy("n", &one);
+        assert!(other.agrees("n", &one));
+        assert_eq!(other.get("n").unwrap(), Some(1));
+        assert_eq!(other.len(), 1);
+        one.copy("m", &other);
+        assert_eq!(one, other);
+        other.set("n", &3).unwrap();
+        assert!(!other.agrees("n", &one));
+    }
+}

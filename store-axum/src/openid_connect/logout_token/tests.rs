@@ -3,69 +3,24 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
-use openidconnect::PrivateSigningKey as _;
-use openidconnect::core::{CoreEdDsaPrivateSigningKey, CoreJsonWebKey, CoreJwsSigningAlgorithm};
-use openidconnect::{JsonWebKey as _, JsonWebKeyId};
+use openidconnect::JsonWebKey as _;
+use openidconnect::core::CoreJsonWebKey;
 use serde_json::json;
 use sha2::Sha256;
 
 use super::*;
+use crate::openid_connect::test_key::{TestKey, unsigned};
 
 const ISSUER: &str = "https://id.example";
 const CLIENT: &str = "shop";
 const NOW: i64 = 1_800_000_000;
 
-/// A provider's key: Ed25519 from these 32 bytes.
-struct Key(CoreEdDsaPrivateSigningKey);
-
-impl Key {
-    fn new(byte: u8, kid: &str) -> Self {
-        // RFC 8410: what stands in front of the 32 bytes in PKCS#8.
-        let mut der = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".to_vec();
-        der.extend([byte; 32]);
-        let pem = format!(
-            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-            base64::engine::general_purpose::STANDARD.encode(der)
-        );
-        let kid = Some(JsonWebKeyId::new(kid.to_owned()));
-        Self(CoreEdDsaPrivateSigningKey::from_ed25519_pem(&pem, kid).expect("a key"))
-    }
-
-    fn public(&self) -> CoreJsonWebKey {
-        self.0.as_verification_key()
-    }
-
-    fn sign(&self, signed: &str) -> String {
-        let signature = self
-            .0
-            .sign(&CoreJwsSigningAlgorithm::EdDsa, signed.as_bytes());
-        URL_SAFE_NO_PAD.encode(signature.expect("a signature"))
-    }
-
-    fn token(&self, header: &Value, claims: &Value) -> String {
-        self.raw_token(&header.to_string(), &claims.to_string())
-    }
-
-    fn raw_token(&self, header: &str, claims: &str) -> String {
-        let signed = unsigned(header, claims);
-        format!("{signed}.{}", self.sign(&signed))
-    }
-}
-
-fn unsigned(header: &str, claims: &str) -> String {
-    format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(header),
-        URL_SAFE_NO_PAD.encode(claims)
-    )
-}
-
-fn provider() -> Key {
-    Key::new(1, "k1")
+fn provider() -> TestKey {
+    TestKey::new(1, "k1")
 }
 
 fn keys() -> CoreJsonWebKeySet {
-    CoreJsonWebKeySet::new(vec![provider().public(), Key::new(2, "k2").public()])
+    CoreJsonWebKeySet::new(vec![provider().public(), TestKey::new(2, "k2").public()])
 }
 
 fn rules() -> LogoutTokenRules {
@@ -167,7 +122,7 @@ fn what_the_provider_made_is_taken() {
         );
     }
     let from_the_other_key = with_header("kid", json!("k2"));
-    assert!(verify(&Key::new(2, "k2").token(&from_the_other_key, &claims())).is_ok());
+    assert!(verify(&TestKey::new(2, "k2").token(&from_the_other_key, &claims())).is_ok());
 }
 
 #[test]
@@ -236,12 +191,12 @@ fn forgeries_are_refused_each_for_its_reason() {
         ),
         (
             "another key under the same kid",
-            Key::new(9, "k1").token(&header(), &claims()),
+            TestKey::new(9, "k1").token(&header(), &claims()),
             No::Signature,
         ),
         (
             "the provider's other key under this kid",
-            Key::new(2, "k1").token(&header(), &claims()),
+            TestKey::new(2, "k1").token(&header(), &claims()),
             No::Signature,
         ),
         (
@@ -257,7 +212,7 @@ fn forgeries_are_refused_each_for_its_reason() {
         (
             "a key that it brings along",
             {
-                let forger = Key::new(9, "k9");
+                let forger = TestKey::new(9, "k9");
                 let header = json!({
                     "typ": "logout+jwt", "alg": "EdDSA", "kid": "k9", "jwk": forger.public(),
                 });
