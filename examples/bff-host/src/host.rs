@@ -113,13 +113,12 @@ impl Host {
             RevocationOptions::default(),
         );
 
-        let http = http_client()?;
         let upstream_url = match &options.upstream_url {
             Some(url) => url.clone(),
             None => {
                 let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
                 let url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
-                let router = upstream::router(http.clone(), &registration.issuer);
+                let router = upstream::router(http_client().build()?, &registration.issuer);
                 servers.serve(listener, router);
                 url
             }
@@ -127,7 +126,8 @@ impl Host {
         let app = Arc::new(App {
             store: store.clone(),
             access_tokens: AccessTokens::new(clients.clone()),
-            upstream: Upstream::new(http, upstream_url),
+            // An API behind the host is not behind somebody's proxy, which would see the tokens.
+            upstream: Upstream::new(http_client().no_proxy().build()?, upstream_url),
             admins: admins(options)?,
         });
 
@@ -271,9 +271,8 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     listener.with_context(|| format!("nobody can listen on {address}"))
 }
 
-fn http_client() -> anyhow::Result<reqwest::Client> {
-    Ok(reqwest::Client::builder()
+fn http_client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
         .timeout(Duration::from_secs(10))
         .redirect(reqwest::redirect::Policy::none())
-        .build()?)
 }

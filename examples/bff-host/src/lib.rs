@@ -3,7 +3,7 @@
 //! [`Host::start`] puts it together; read `host.rs` first. The session layer, the endpoints under
 //! `/bff` and the tables are the libraries'; what is written here is what an application writes
 //! itself: its page, its own calls, the way to an API behind it, who may see what. And a
-//! [provider](provider) to sign in at, so that the command alone gives something to click.
+//! [`provider`] to sign in at, so that the command alone gives something to click.
 
 #![deny(missing_docs)]
 

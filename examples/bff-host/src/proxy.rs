@@ -92,7 +92,8 @@ impl Upstream {
         let mut segments = url.path_segments_mut().ok()?;
         segments.pop_if_empty();
         for segment in path.split('/') {
-            if matches!(segment, "." | "..") {
+            // Parsers of URLs drop tabs and line breaks, and then see dots.
+            if matches!(segment, "." | "..") || segment.contains(char::is_control) {
                 return None;
             }
             segments.push(segment);
@@ -159,6 +160,11 @@ mod tests {
             at("http://api.test/v1//evil.test/x?a=b")
         );
         assert_eq!(target("a?b#c"), at("http://api.test/v1/a%3Fb%23c?a=b"));
+        assert_eq!(target(r"..\admin"), at("http://api.test/v1/..%5Cadmin?a=b"));
+        // Whoever parses URLs drops these.
+        for invisible in ["a/.\t./.\t./admin", ".\n./admin", "a\r", "a\0"] {
+            assert_eq!(target(invisible), None, "{invisible:?}");
+        }
     }
 
     #[test]
