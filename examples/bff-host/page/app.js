@@ -150,8 +150,7 @@ function showUser(claims) {
   $("hello").textContent = `Hello, ${name}`;
   $("sign-out").href = claim("bff:logout_url") ?? "/bff/logout";
   const said = claims.filter(({ type }) => !type.startsWith("bff:"));
-  fill($("claims"), said.map(({ type, value }) => [type, text(value)]));
-  $("nav").hidden = false;
+  fill($("claims"), said.map(({ type, value }) => [type, text(type, value)]));
   $("who").hidden = false;
   for (const link of $("nav").querySelectorAll("a")) {
     const current = (link.dataset.page === "admin") === onAdminPage;
@@ -159,12 +158,15 @@ function showUser(claims) {
   }
 }
 
-function text(value) {
+function text(type, value) {
+  if (type === "auth_time" && typeof value === "number") return time(value * 1000);
   return typeof value === "string" ? value : element("code", {}, JSON.stringify(value));
 }
 
 function showSession(session) {
-  $("nav-admin").hidden = !session.administrator;
+  $("nav").hidden = !session.administrator;
+  $("account").hidden = session.account === null;
+  if (session.account !== null) $("account-link").href = session.account;
   const bag = Object.entries(session.bag);
   const shownBag = bag.length === 0 ? "nothing yet" : element("code", {}, JSON.stringify(session.bag));
   const access = session.tokens.access;

@@ -41,6 +41,8 @@ pub(crate) struct App {
     pub(crate) store: SeaOrmUserSessionStore,
     pub(crate) access_tokens: AccessTokens,
     pub(crate) upstream: Upstream,
+    /// Where users sign out of the demonstration provider, if that is where they sign in.
+    pub(crate) account: Option<String>,
     admins: HashSet<SubjectId>,
 }
 
@@ -128,6 +130,10 @@ impl Host {
             access_tokens: AccessTokens::new(clients.clone()),
             // An API behind the host is not behind somebody's proxy, which would see the tokens.
             upstream: Upstream::new(http_client().no_proxy().build()?, upstream_url),
+            account: options
+                .issuer
+                .is_none()
+                .then(|| registration.issuer.clone()),
             admins: admins(options)?,
         });
 

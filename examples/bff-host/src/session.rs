@@ -72,6 +72,8 @@ struct Shown<'a> {
     bag: Map<String, Value>,
     tokens: Value,
     administrator: bool,
+    /// The user's page at the demonstration provider.
+    account: Option<&'a str>,
 }
 
 async fn show(
@@ -98,6 +100,7 @@ async fn show(
         bag: values(&ticket.bag)?,
         tokens,
         administrator: app.is_administrator(&session),
+        account: app.account.as_deref(),
     };
     Ok(Json(serde_json::to_value(shown)?))
 }

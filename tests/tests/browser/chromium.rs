@@ -125,7 +125,7 @@ async fn a_user_signs_out() {
 /// Two tabs that count at the same time lose no count.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_tabs_count_at_once() {
-    const CLICKS: usize = 25;
+    const CLICKS: usize = 100;
 
     with_browsers("two-tabs", |browsers| async move {
         let bff = Bff::start(&[]).await;
@@ -135,23 +135,44 @@ async fn two_tabs_count_at_once() {
         other.open(&bff.at("/")).await;
         other.sees("#hello", "Hello, Alice").await;
 
-        // A click is ignored while the one before is under way.
+        // A click is ignored while the one before is under way. No timers: those of a tab in the
+        // background are slow.
         let click = format!(
             "void (async () => {{
                 const button = document.getElementById('count');
-                const moment = () => new Promise((resolve) => setTimeout(resolve, 1));
+                const idle = () => new Promise((resolve) => {{
+                    const observer = new MutationObserver(() => {{
+                        if (button.ariaBusy === 'true') return;
+                        observer.disconnect();
+                        resolve();
+                    }});
+                    observer.observe(button, {{ attributes: true }});
+                }});
+                const began = Date.now();
                 for (let i = 0; i < {CLICKS}; i++) {{
+                    const done = idle();
                     button.click();
-                    while (button.ariaBusy === 'true') await moment();
+                    await done;
                 }}
-                document.body.dataset.done = 'yes';
+                document.body.dataset.clicked = JSON.stringify([began, Date.now()]);
             }})()"
         );
         one.eval(&click).await;
         other.eval(&click).await;
+        let mut spans = Vec::new();
         for tab in [&one, &other] {
-            tab.until("document.body.dataset.done === 'yes'").await;
+            tab.until("document.body.dataset.clicked").await;
+            let span = tab.eval("JSON.parse(document.body.dataset.clicked)").await;
+            spans.push([0, 1].map(|end| span[end].as_u64().expect("a time")));
         }
+        let [[began, ended], [other_began, other_ended]] = spans[..] else {
+            unreachable!("there are two tabs");
+        };
+        let at_once = began < other_ended && other_began < ended;
+        assert!(
+            at_once,
+            "one tab was done before the other began: {spans:?}"
+        );
         for tab in [&one, &other] {
             tab.open(&bff.at("/")).await;
             tab.sees("#counter", &(2 * CLICKS).to_string()).await;
@@ -177,8 +198,12 @@ async fn the_provider_signs_users_out() {
         bff.sign_in(&phone, "alice").await;
         bff.sign_in(&bobs, "bob").await;
 
+        let link = phone
+            .eval("document.querySelector('#account-link').href")
+            .await;
+        let link = link.as_str().expect("a link").to_owned();
         let account = phone.new_tab().await;
-        account.open(bff.host.issuer()).await;
+        account.open(&link).await;
         account.sees("h1", "You are Alice").await;
         account.shoot("provider-account").await;
         account.click("button[value=here]").await;
