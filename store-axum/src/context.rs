@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use store_core::UserKey;
 use store_tickets::{
     AuthenticationTicket, CookieSecret, EndReason, Retrieved, Revoked, ServerSideTicketStore,
@@ -21,6 +21,9 @@ use crate::pending::Pending;
 use crate::presented::{Presented, Slot, Unclear, Way};
 use crate::state::{Answer, Current, Live, State};
 use crate::{FrontEnd, SessionData, SessionRejection};
+
+/// What kind of request it is, by the Fetch Metadata that browsers add.
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// The session of one request: what [`ServerSideSessions`](crate::ServerSideSessions) puts into the
 /// request's extensions, and an extractor.
@@ -40,6 +43,8 @@ struct Shared<T> {
     choice: Mutex<Option<SessionKind>>,
     renew: AtomicBool,
     asked: AtomicBool,
+    /// Whether the response may make the browser forget a dead cookie.
+    may_forget: bool,
     /// The response has left: nobody saves by himself any more.
     left: AtomicBool,
     state: tokio::sync::Mutex<State<T>>,
@@ -70,6 +75,7 @@ impl<T: SessionData> SessionContext<T> {
             choice: Mutex::new(None),
             renew: AtomicBool::new(true),
             asked: AtomicBool::new(false),
+            may_forget: is_no_fetch(request),
             left: AtomicBool::new(false),
             state: tokio::sync::Mutex::new(State {
                 current,
@@ -379,6 +385,13 @@ impl<T: SessionData> SessionContext<T> {
     fn speaks_headers(&self) -> bool {
         self.0.presented.by == Way::Headers
     }
+}
+
+/// Whether a request is none that a page sends beside others. While such a one runs, another tab's
+/// login may set a new cookie, which must not go with the dead one.
+fn is_no_fetch(request: &HeaderMap) -> bool {
+    let mode = request.get(SEC_FETCH_MODE);
+    mode.is_none_or(|mode| mode.as_bytes() == b"navigate")
 }
 
 /// What is behind it is whole at any time.

@@ -37,8 +37,10 @@ use crate::{
 /// - **It answers 503 with `Retry-After`** when the store is not to be had. A session that cannot
 ///   be loaded is not taken for one that is not there: no visitor's session is put over it.
 /// - **It removes dead cookies**: if the session was asked for and has ended, the browser forgets
-///   it. If it ends while the request runs, whoever ended it has told the browser, and this
-///   response neither brings it back nor touches the cookie.
+///   it. Where a page's script fetches something (`Sec-Fetch-Mode`), that is left to the next
+///   navigation, since another tab may be signing in, whose new cookie would go with the dead one.
+/// - **It brings nothing back**: where a session ends while the request runs, whoever ended it has
+///   told the browser, and this response neither writes it nor touches the cookie.
 /// - **It keeps caches out**: a response that sets a cookie has `Cache-Control: no-store`, unless it
 ///   says `no-store` or `private` itself, and one whose session was asked for `Vary: Cookie`.
 ///

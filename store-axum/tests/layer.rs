@@ -777,3 +777,91 @@ async fn a_layer_inside_of_itself_does_the_work_once() {
     assert_eq!(browser.get(&router, "/a/visit").await.body, "2");
     assert_eq!(host.store.counted(), (1, 1));
 }
+
+#[tokio::test]
+async fn a_request_that_learnt_of_the_end_begins_no_session_instead() {
+    let host = Host::new();
+    let (one, other) = (host.clone(), host.clone());
+    let router = Router::new()
+        .route(
+            "/reload",
+            get(
+                move |context: SessionContext<Customer>, bag: SessionBag| async move {
+                    let stored = context.session().await.unwrap().unwrap();
+                    let ended = one.tickets.remove(&stored, EndReason::Revoked).await;
+                    assert!(ended.unwrap());
+                    assert!(context.reload().await.unwrap().is_none());
+                    bag.set("theme", "dark").unwrap();
+                },
+            ),
+        )
+        .route(
+            "/modify",
+            get(
+                move |context: SessionContext<Customer>, bag: SessionBag| async move {
+                    let stored = context.session().await.unwrap().unwrap();
+                    let ended = other.tickets.remove(&stored, EndReason::Revoked).await;
+                    assert!(ended.unwrap());
+                    assert_eq!(context.modify(|_| ()).await.unwrap(), None);
+                    assert!(context.session().await.unwrap().is_none());
+                    bag.set("theme", "dark").unwrap();
+                },
+            ),
+        )
+        .layer(host.sessions());
+    for path in ["/reload", "/modify"] {
+        let (mut browser, ..) = host.alice().await;
+        let answer = browser.get(&router, path).await;
+        answer.refused(401, "the session has ended meanwhile");
+        assert!(answer.cookies().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_was_read_before_a_change_by_another_way_is_still_what_was_read() {
+    let host = Host::new();
+    let (mut browser, secret, _) = host.alice().await;
+    let another = host.clone();
+    let router = Router::new()
+        .route(
+            "/",
+            get(
+                move |context: SessionContext<Customer>, bag: SessionBag| async move {
+                    let n: Option<u32> = bag.get("n").unwrap();
+                    // Another tab counts, and this request writes something else on top of that.
+                    let stored = context.session().await.unwrap().unwrap();
+                    let counted = another
+                        .tickets
+                        .modify(&stored, |ticket| ticket.bag.set("n", &7));
+                    counted.await.unwrap().unwrap().unwrap();
+                    let theme = context.modify(|ticket| ticket.bag.set("theme", "dark"));
+                    theme.await.unwrap().unwrap().unwrap();
+                    bag.set("n", &(n.unwrap_or(0) + 1)).unwrap();
+                },
+            ),
+        )
+        .layer(host.sessions());
+    let answer = browser.get(&router, "/").await;
+    answer.refused(409, "the session was changed by another request meanwhile");
+    assert_eq!(host.count::<u32>(&secret, "n").await, Some(7));
+}
+
+#[tokio::test]
+async fn a_dead_cookie_stays_until_a_navigation() {
+    let host = Host::new();
+    let (browser, secret, _) = host.alice().await;
+    let ended = host.tickets.remove(&secret, EndReason::Replaced).await;
+    assert!(ended.unwrap());
+    let router = router(&host);
+    for (mode, cookies) in [
+        ("cors", 0),
+        ("same-origin", 0),
+        ("no-cors", 0),
+        ("navigate", 1),
+    ] {
+        let mut browser = browser.clone().with_header("sec-fetch-mode", mode);
+        let answer = browser.get(&router, "/mine").await;
+        answer.refused(401, "nobody is signed in");
+        assert_eq!(answer.cookies().len(), cookies, "{mode}");
+    }
+}

@@ -155,7 +155,7 @@ impl<T: SessionData> SessionContext<T> {
                     }
                 }
             }
-            (Answer::Forget, _) if self.is_asked() => {
+            (Answer::Forget, _) if self.is_asked() && self.0.may_forget => {
                 let name = match &jar.permanent_id {
                     Some(permanent_id) if presented.is_permanent() => permanent_id,
                     _ => &jar.id,

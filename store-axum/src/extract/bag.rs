@@ -26,7 +26,8 @@ use crate::pending::{PendingBag, Update};
 ///   changed it meanwhile, nothing is saved and the answer is
 ///   [`SessionRejection::Conflict`], 409: use `update`.
 ///
-/// All extractors of one request see one bag.
+/// All extractors of one request see one bag. What a ticket keeps, whole, is
+/// [`store_tickets::SessionBag`], a type of its own.
 ///
 /// ```
 /// use store_axum::{SessionBag, SessionRejection};
