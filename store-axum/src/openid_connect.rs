@@ -57,7 +57,8 @@
 //! acts. It answers 200 when the sessions have ended, 400 with an error code where the token is none,
 //! and 503 or 500 where the sessions may live on: the provider may send the same token again then.
 //! Which sessions a token ends, and whether one that names a session ends all of its user's, is said
-//! by [`RevocationOptions`](store_tickets::RevocationOptions). What a process has seen ends with it,
+//! by [`RevocationOptions`](store_tickets::RevocationOptions). A login that a logout of the same user
+//! overtakes on the same node ends with it. What a process has seen ends with it,
 //! and other nodes have seen other tokens: a token that comes again there within its few minutes ends
 //! the sessions of whom it names again.
 //!
@@ -76,6 +77,7 @@ mod attempt_cookies;
 mod client;
 mod clients;
 mod endpoints;
+mod flights;
 mod http_client;
 mod id_token;
 mod jws;

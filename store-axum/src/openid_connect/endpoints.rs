@@ -20,6 +20,7 @@ use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
 use store_core::UserKey;
 
+use super::flights::Flights;
 use super::options::Options;
 use super::refusal::Refusal;
 use super::registration::Registration;
@@ -68,6 +69,7 @@ pub(super) struct Bff<T> {
     sign_in: Arc<dyn SignIn<T>>,
     options: Options,
     seen_logout_tokens: SeenTokens,
+    flights: Flights,
 }
 
 impl<T: SessionData> BffEndpoints<T> {
@@ -136,6 +138,7 @@ impl<T: SessionData> BffEndpoints<T> {
             sign_in: self.sign_in,
             options: self.options,
             seen_logout_tokens: SeenTokens::new(MAX_SEEN_TOKENS),
+            flights: Flights::default(),
         });
         let one_session = format!("{}/{{id}}", paths.sessions);
         Router::new()

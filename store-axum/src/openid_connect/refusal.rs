@@ -52,6 +52,8 @@ pub(super) enum Refusal {
     Forbidden,
     #[error("you cannot be signed in just now")]
     HostUnavailable,
+    #[error("you have signed out meanwhile")]
+    Overtaken,
     #[error("sid is missing, or is another session's")]
     SessionId,
     #[error("there is no such session of yours")]
@@ -73,7 +75,9 @@ impl Refusal {
             | Self::NoCode
             | Self::Code(_)
             | Self::SessionId => StatusCode::BAD_REQUEST,
-            Self::CrossSite | Self::Denied(_) | Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::Denied(_) | Self::Forbidden | Self::Overtaken => {
+                StatusCode::FORBIDDEN
+            }
             Self::NoSuchSession => StatusCode::NOT_FOUND,
             Self::NoClient | Self::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Untrusted(_) => StatusCode::BAD_GATEWAY,

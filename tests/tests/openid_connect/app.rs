@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store_axum::openid_connect::{
-    AccessTokens, BffEndpoints, OpenIdClient, OpenIdClients, SignInRefused, SignedInUser,
+    AccessTokens, BffEndpoints, OpenIdClient, OpenIdClients, SignIn, SignInRefused, SignedInUser,
 };
 use store_axum::{
     CookieOptions, FrontEnd, FrontEnds, ServerSideSessions, SessionBag, SessionContext,
@@ -41,6 +42,8 @@ pub(crate) struct Setup {
     pub(crate) revocation: RevocationOptions,
     /// Whether the provider names the session in its logout tokens, or the user alone.
     pub(crate) logout_by_session: bool,
+    /// Whether the provider signs each user out again while the host is signing him in.
+    pub(crate) logout_overtakes: bool,
 }
 
 impl Default for Setup {
@@ -55,6 +58,7 @@ impl Default for Setup {
                 ..RevocationOptions::default()
             },
             logout_by_session: true,
+            logout_overtakes: false,
         }
     }
 }
@@ -168,14 +172,14 @@ impl App {
             .cookie(CookieOptions::insecure_for_localhost())
             .front_ends(FrontEnds::new(front_ends).unwrap())
             .revocation(revocation);
-        let endpoints = BffEndpoints::new(clients.clone()).sign_in(|user: &mut SignedInUser| {
-            if user.subject_id.as_str() == "mallory" {
-                return Err(SignInRefused::Forbidden);
-            }
-            let name = user.claims.get("name").and_then(Value::as_str);
-            Ok(Customer {
-                name: name.unwrap_or_default().to_owned(),
-            })
+        let endpoints = BffEndpoints::new(clients.clone()).sign_in(Host {
+            overtaken: self.setup.logout_overtakes.then(|| Overtaken {
+                issuer: self.provider.issuer().to_owned(),
+                client_id: self.setup.front_ends[0].to_owned(),
+                base: self.base(self.setup.front_ends[0]),
+                address: self.address,
+                clock: self.clock.clone(),
+            }),
         });
         let tokens = AccessTokens::new(clients);
         let router = Router::new()
@@ -207,28 +211,13 @@ impl App {
 
     /// Signs something with the provider's own key.
     pub(crate) async fn sign(&self, header: &Value, claims: &Value) -> String {
-        let answer = self
-            .http
-            .post(format!("{}/test/sign", self.provider.issuer()))
-            .body(json!({ "header": header, "claims": claims }).to_string())
-            .send();
-        answer.await.unwrap().text().await.unwrap()
+        sign(self.provider.issuer(), header, claims).await
     }
 
     /// The claims of a logout token for the first front end, for now.
     pub(crate) fn logout_claims(&self, id: &str, whom: Value) -> Value {
-        let now = self.clock.now().timestamp();
-        let mut claims = json!({
-            "iss": self.provider.issuer(),
-            "aud": self.setup.front_ends[0],
-            "iat": now,
-            "exp": now + 120,
-            "jti": id,
-            "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
-        });
-        let all = claims.as_object_mut().unwrap();
-        all.extend(whom.as_object().unwrap().clone());
-        claims
+        let client_id = self.setup.front_ends[0];
+        logout_claims(self.provider.issuer(), client_id, &self.clock, id, whom)
     }
 
     /// A logout token for the first front end, for now.
@@ -299,6 +288,85 @@ impl App {
         assert_eq!(found.len(), 1);
         found.remove(0).ticket.tokens
     }
+}
+
+/// What the host makes of a login.
+struct Host {
+    overtaken: Option<Overtaken>,
+}
+
+/// A provider that signs users out again at once.
+struct Overtaken {
+    issuer: String,
+    client_id: String,
+    base: String,
+    address: SocketAddr,
+    clock: Arc<ManualClock>,
+}
+
+#[async_trait]
+impl SignIn<Customer> for Host {
+    async fn sign_in(&self, user: &mut SignedInUser) -> Result<Customer, SignInRefused> {
+        if user.subject_id.as_str() == "mallory" {
+            return Err(SignInRefused::Forbidden);
+        }
+        if let Some(overtaken) = &self.overtaken {
+            overtaken.log_out(user).await;
+        }
+        let name = user.claims.get("name").and_then(Value::as_str);
+        Ok(Customer {
+            name: name.unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+impl Overtaken {
+    async fn log_out(&self, user: &SignedInUser) {
+        let sid = user.session_id.as_ref().map(|sid| sid.as_str());
+        let whom = json!({ "sid": sid });
+        let claims = logout_claims(
+            &self.issuer,
+            &self.client_id,
+            &self.clock,
+            "overtakes",
+            whom,
+        );
+        let token = sign(&self.issuer, &json!({ "typ": "logout+jwt" }), &claims).await;
+        let url = format!("{}/bff/backchannel", self.base);
+        let provider = Browser::new(&self.base, self.address);
+        let answer = provider.post_form(&url, &[("logout_token", &token)]).await;
+        assert_eq!(answer.status(), 200);
+    }
+}
+
+/// Signs something with the provider's own key.
+async fn sign(issuer: &str, header: &Value, claims: &Value) -> String {
+    let answer = reqwest::Client::new()
+        .post(format!("{issuer}/test/sign"))
+        .body(json!({ "header": header, "claims": claims }).to_string())
+        .send();
+    answer.await.unwrap().text().await.unwrap()
+}
+
+fn logout_claims(
+    issuer: &str,
+    client_id: &str,
+    clock: &ManualClock,
+    id: &str,
+    whom: Value,
+) -> Value {
+    let now = clock.now().timestamp();
+    let mut claims = json!({
+        "iss": issuer,
+        "aud": client_id,
+        "iat": now,
+        "exp": now + 120,
+        "jti": id,
+        "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+    });
+    let all = claims.as_object_mut().unwrap();
+    all.extend(whom.as_object().unwrap().clone());
+    claims
 }
 
 /// An answer that has been read.

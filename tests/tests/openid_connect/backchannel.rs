@@ -135,6 +135,25 @@ async fn takes_the_refresh_token_along(db: TestDatabase) {
     assert!(!app.is_active(refresh.expose()).await);
 }
 
+/// A logout that overtakes the login is not in vain: there is no session to find yet, and none
+/// afterwards.
+async fn is_not_overtaken_by_the_login(db: TestDatabase) {
+    let setup = Setup {
+        logout_overtakes: true,
+        ..Setup::default()
+    };
+    let Some(app) = App::start(db, setup).await else {
+        return;
+    };
+    let browser = app.browser();
+    let page = browser.go("/bff/login", Some("alice")).await;
+    assert_eq!(page.answer.status, 403);
+    assert!(page.answer.body.contains("you have signed out meanwhile"));
+    assert!(browser.user().await.is_none());
+    assert_eq!(app.rows().await, []);
+    assert_eq!(browser.cookies(), "");
+}
+
 /// A token that comes again does nothing, however many come at once.
 async fn happens_once_for_each_token(db: TestDatabase) {
     let Some(app) = App::start(db, Setup::default()).await else {
@@ -178,5 +197,6 @@ on_databases!([sqlite, postgres]:
     ends_whom_it_names,
     ends_all_of_a_users_if_asked_to,
     takes_the_refresh_token_along,
+    is_not_overtaken_by_the_login,
     happens_once_for_each_token
 );

@@ -109,7 +109,7 @@ async fn take_no_others_logins_and_cookies(db: TestDatabase) {
 
     shop.sign_in("alice").await;
     bank.plant(&format!("{}; Path=/", shop.cookies()));
-    assert!(bank.cookies().starts_with("bff-session="));
+    assert!(bank.cookies().contains("bff-session="));
     assert!(bank.user().await.is_none());
     assert!(shop.user().await.is_some());
 }

@@ -78,7 +78,9 @@ async fn log_out<T: SessionData>(
     // nothing was done, nor one that does not although it was.
     let work = {
         let (bff, revocation) = (Arc::clone(bff), session.revocation().clone());
+        let partition_key = partition_key.clone();
         tokio::spawn(async move {
+            bff.flights.note(&partition_key, &token.filter);
             let ended = revocation.back_channel_logout(&token.filter).await;
             if ended.is_err() {
                 // So that the provider may send it again.

@@ -13,6 +13,7 @@ use super::{Bff, silent};
 use crate::openid_connect::SignedInUser;
 use crate::openid_connect::attempt::{Attempt, AttemptMode};
 use crate::openid_connect::attempt_cookies::AttemptCookies;
+use crate::openid_connect::flights::Flight;
 use crate::openid_connect::query::Parameters;
 use crate::openid_connect::refusal::Refusal;
 use crate::openid_connect::registration::{LoggedIn, Registration};
@@ -115,9 +116,12 @@ impl<T: SessionData> Bff<T> {
         let code = query.get("code")?.filter(|code| !code.is_empty());
         let code = code.ok_or(Refusal::NoCode)?.to_owned();
         let callback = client.client.url_of(&self.options.paths.callback);
+        let flight = self.flights.begin();
         let logged_in = client.log_in(attempt, &callback, code).await?;
         let refresh = logged_in.tokens.refresh.clone();
-        let begun = self.begin_session(client, session, logged_in).await;
+        let begun = self
+            .begin_session(client, session, &flight, logged_in)
+            .await;
         if let (Err(_), Some(refresh)) = (&begun, refresh) {
             give_back(client, refresh);
         }
@@ -128,6 +132,7 @@ impl<T: SessionData> Bff<T> {
         &self,
         client: &Arc<Registration>,
         session: &SessionContext<T>,
+        flight: &Flight<'_>,
         logged_in: LoggedIn,
     ) -> Result<(), Refusal> {
         let before = session.session().await?.map(|stored| stored.ticket);
@@ -155,9 +160,16 @@ impl<T: SessionData> Bff<T> {
             ticket = ticket.with_session_id(session_id);
         }
         // It has a new secret, whatever the browser presented: nobody can have planted it.
-        session.sign_in(ticket).await?;
+        let stored = session.sign_in(ticket).await?;
         if let Some(refresh) = before.and_then(|before| before.tokens.refresh) {
             give_back(client, refresh);
+        }
+        let (ticket, key) = (&stored.ticket, stored.key());
+        if let Some(subject_id) = ticket.subject_id()
+            && flight.was_overtaken(&key.partition_key, subject_id, ticket.session_id())
+        {
+            session.sign_out().await?;
+            return Err(Refusal::Overtaken);
         }
         Ok(())
     }
