@@ -5,7 +5,7 @@ use store_core::UserSessionsFilter;
 use store_tickets::AuthenticationTicket;
 
 use crate::driver::with_browsers;
-use crate::host::Bff;
+use crate::host::{Bff, free_address};
 use crate::tab::Tab;
 
 const SIGNED_OUT: &str = "You were signed out: your session has ended.";
@@ -314,10 +314,20 @@ async fn an_administrator_pages_through_all_sessions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_cookie_is_what_it_should_be() {
     with_browsers("cookies", |browsers| async move {
+        let listen = free_address();
+        let localhost = format!("http://localhost:{}", listen.port());
+        let listen = listen.to_string();
+        let at_localhost = ["--listen", &listen, "--public-url", &localhost];
         let secure = ["--cookies", "secure"];
-        for (options, name, is_secure) in [
-            (&[][..], "bff-session", false),
-            (&secure[..], "__Host-bff-session", true),
+        for (options, name, is_secure, domain) in [
+            (&[][..], "bff-session", false, "127.0.0.1"),
+            (&secure[..], "__Host-bff-session", true, "127.0.0.1"),
+            (
+                &[&secure[..], &at_localhost].concat(),
+                "__Host-bff-session",
+                true,
+                "localhost",
+            ),
         ] {
             let bff = Bff::start(options).await;
             let tab = browsers.new_browser().await;
@@ -329,7 +339,7 @@ async fn the_cookie_is_what_it_should_be() {
             assert_eq!(cookie["secure"], is_secure);
             assert_eq!(cookie["sameSite"], "Lax");
             assert_eq!(cookie["path"], "/");
-            assert_eq!(cookie["domain"], "127.0.0.1", "of this host alone");
+            assert_eq!(cookie["domain"], domain, "of this host alone");
             assert_eq!(
                 cookie["session"], true,
                 "it ends with the browser's session"
@@ -349,8 +359,8 @@ async fn the_cookie_is_what_it_should_be() {
     .await;
 }
 
-/// The access token, the refresh token and the cookie's secret are nowhere in the page, in what
-/// scripts can reach, or in any answer that the browser got.
+/// The provider's tokens are nowhere in the page, in what scripts can reach, or in any answer that
+/// the browser got.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_token_comes_to_the_browser() {
     with_browsers("no-token", |browsers| async move {
@@ -362,11 +372,11 @@ async fn no_token_comes_to_the_browser() {
         let alice = UserSessionsFilter::for_subject("alice".parse().unwrap());
         let sessions = bff.host.tickets().get_user_tickets(&alice).await.unwrap();
         let tokens = &sessions[0].ticket.tokens;
-        let secrets: Vec<String> = [&tokens.access, &tokens.refresh]
+        let secrets: Vec<String> = [&tokens.access, &tokens.refresh, &tokens.id]
             .map(|token| {
                 token
                     .as_ref()
-                    .expect("the provider gives both")
+                    .expect("the provider gives all three")
                     .expose()
                     .to_owned()
             })

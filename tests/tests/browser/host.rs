@@ -1,5 +1,6 @@
 //! The example host, with a demonstration provider, on ports of its own.
 
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use bff_host::{Host, Options};
@@ -47,9 +48,7 @@ impl Bff {
 
     /// At the certified provider, as one of its clients. `None` where that is not to be had.
     pub(crate) async fn start_at_certified_provider() -> Option<(Self, OpenIdProvider)> {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let listen = free.local_addr().expect("an address").to_string();
-        drop(free);
+        let listen = free_address().to_string();
         let at = |path: &str| format!("http://{listen}{path}");
         let secret = "a secret that is long enough for the provider";
         let provider = OpenIdProvider::start(&json!({ "clients": [{
@@ -100,6 +99,12 @@ impl Bff {
     }
 }
 
-pub(crate) fn capitalized(name: &str) -> String {
+/// An address at which nobody listens at the moment.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address")
+}
+
+fn capitalized(name: &str) -> String {
     name[..1].to_uppercase() + &name[1..]
 }
