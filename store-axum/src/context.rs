@@ -15,6 +15,8 @@ use store_tickets::{
     SessionKind, SessionRevocation, StoredTicket, TicketError,
 };
 
+use tracing::Instrument;
+
 use crate::layer::Setup;
 use crate::options::Place;
 use crate::pending::Pending;
@@ -200,10 +202,20 @@ impl<T: SessionData> SessionContext<T> {
     /// the browser had before ends first, as [`EndReason::Replaced`], and what was not yet saved
     /// goes with it; its refresh token stays good at the provider. The response sets the cookie.
     ///
+    /// Once begun it is done, even if this future is dropped: the response waits for it.
+    ///
     /// # Errors
     /// As [`session`](Self::session); [`SessionRejection::SessionLimitReached`];
     /// [`SessionRejection::ResponseSent`].
     pub async fn sign_in(
+        &self,
+        ticket: AuthenticationTicket<T>,
+    ) -> Result<StoredTicket<T>, SessionRejection> {
+        let this = self.clone();
+        uninterrupted(async move { this.sign_in_now(ticket).await }).await
+    }
+
+    async fn sign_in_now(
         &self,
         ticket: AuthenticationTicket<T>,
     ) -> Result<StoredTicket<T>, SessionRejection> {
@@ -227,9 +239,16 @@ impl<T: SessionData> SessionContext<T> {
     /// Ends the request's session with its refresh tokens; the response removes the cookie. What
     /// was not yet saved goes with it. `None` if the request presents none.
     ///
+    /// Once begun it is done, even if this future is dropped: the response waits for it.
+    ///
     /// # Errors
     /// As [`session`](Self::session). The session may live on then, and the cookie stays.
     pub async fn sign_out(&self) -> Result<Option<Revoked>, SessionRejection> {
+        let this = self.clone();
+        uninterrupted(async move { this.sign_out_now().await }).await
+    }
+
+    async fn sign_out_now(&self) -> Result<Option<Revoked>, SessionRejection> {
         let mut state = self.asked().await?;
         let mut secrets = self.secrets(&state).into_iter();
         let mut revoked = None;
@@ -251,9 +270,16 @@ impl<T: SessionData> SessionContext<T> {
     /// Gives the session a new secret, whenever what it may do has changed; the old one opens
     /// nothing any more, and the response sets the cookie. `None` if there is no session.
     ///
+    /// Once begun it is done, even if this future is dropped: the response waits for it.
+    ///
     /// # Errors
     /// As [`modify`](Self::modify); [`SessionRejection::ResponseSent`].
     pub async fn rotate(&self) -> Result<Option<StoredTicket<T>>, SessionRejection> {
+        let this = self.clone();
+        uninterrupted(async move { this.rotate_now().await }).await
+    }
+
+    async fn rotate_now(&self) -> Result<Option<StoredTicket<T>>, SessionRejection> {
         let mut state = self.loaded().await?;
         if state.closed {
             return Err(SessionRejection::ResponseSent);
@@ -384,6 +410,19 @@ impl<T: SessionData> SessionContext<T> {
 
     fn speaks_headers(&self) -> bool {
         self.0.presented.by == Way::Headers
+    }
+}
+
+/// Does work that goes on if whoever waits for it does not: a secret that the store has changed and
+/// nobody sends is a user thrown out.
+async fn uninterrupted<R: Send + 'static>(work: impl Future<Output = R> + Send + 'static) -> R {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(answer) => answer,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down, and whoever waits with it.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 

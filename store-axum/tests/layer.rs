@@ -865,3 +865,27 @@ async fn a_dead_cookie_stays_until_a_navigation() {
         assert_eq!(answer.cookies().len(), cookies, "{mode}");
     }
 }
+
+#[tokio::test]
+async fn a_users_session_is_changed_through_what_requires_it() {
+    let host = Host::new();
+    let (mut browser, secret, _) = host.alice().await;
+    let router = Router::new()
+        .route(
+            "/look",
+            get(|session: RequireSession<Customer>| async move { session.cart.len().to_string() }),
+        )
+        .route(
+            "/buy",
+            get(|mut session: RequireSession<Customer>| async move {
+                session.cart.push("apples".to_owned());
+            }),
+        )
+        .layer(host.sessions());
+    assert_eq!(browser.get(&router, "/look").await.body, "0");
+    assert_eq!(host.store.counted(), (1, 0), "looking changes nothing");
+    browser.get(&router, "/buy").await;
+    assert_eq!(host.store.counted(), (1, 1));
+    let stored = host.find(&secret).await.unwrap();
+    assert_eq!(stored.ticket.data.cart, ["apples"]);
+}

@@ -379,3 +379,25 @@ async fn a_login_that_fails_half_way_leaves_nobody_signed_in() {
     browser.get(&router, "/sign-in/bob").await;
     assert_eq!(browser.get(&router, "/who").await.body, "bob");
 }
+
+/// The host loses its patience, but not the user his session.
+#[tokio::test]
+async fn a_new_secret_that_nobody_waited_for_is_sent_all_the_same() {
+    let host = Host::new();
+    let impatient = |context: SessionContext<Customer>| async move {
+        {
+            let mut rotating = std::pin::pin!(context.rotate());
+            let mut polled = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(rotating.as_mut().poll(&mut polled).is_pending());
+        }
+        tokio::task::yield_now().await;
+    };
+    let router = Router::new()
+        .route("/", get(impatient))
+        .route("/who", get(|_: RequireSession<Customer>| async { "alice" }))
+        .layer(host.sessions());
+    let (mut browser, old, _) = host.alice().await;
+    browser.get(&router, "/").await;
+    assert_ne!(browser.secret(), old);
+    assert_eq!(browser.get(&router, "/who").await.body, "alice");
+}

@@ -218,6 +218,12 @@ impl<T: SessionData> Deref for RequireSession<T> {
     }
 }
 
+impl<T: SessionData> DerefMut for RequireSession<T> {
+    fn deref_mut(&mut self) -> &mut Session<T> {
+        &mut self.0
+    }
+}
+
 /// Refused where [`SessionContext::session`] is, and [`SessionRejection::NotSignedIn`].
 impl<T: SessionData, S: Send + Sync> FromRequestParts<S> for RequireSession<T> {
     type Rejection = SessionRejection;
