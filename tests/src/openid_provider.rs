@@ -32,7 +32,7 @@ impl OpenIdProvider {
     /// Where [`REQUIRED`](Self::REQUIRED) says that there has to be one, and where there is one that
     /// does not start.
     pub async fn start(settings: &Value) -> Option<Self> {
-        if let Err(reason) = install().await {
+        if let Err(reason) = Self::install().await {
             skip(&reason);
             return None;
         }
@@ -41,6 +41,44 @@ impl OpenIdProvider {
             provider
                 .unwrap_or_else(|error| panic!("the OpenID provider does not start: {error:?}")),
         )
+    }
+
+    /// Whether [`REQUIRED`](Self::REQUIRED) says that there has to be one.
+    pub fn is_required() -> bool {
+        env::var(Self::REQUIRED).is_ok_and(|required| required == "1")
+    }
+
+    /// Installs the provider's packages, unless they are there: once, however many tests begin at the
+    /// same time.
+    ///
+    /// # Errors
+    /// Where Node.js or npm are missing, or the packages are not to be had.
+    pub async fn install() -> anyhow::Result<()> {
+        let lock = File::create(directory().join("install.lock"))?;
+        tokio::task::spawn_blocking(move || {
+            lock.lock()?;
+            let node = std::process::Command::new("node")
+                .arg("--version")
+                .output()
+                .context("there is no Node.js")?;
+            if !node.status.success() {
+                bail!("Node.js does not run");
+            }
+            // What is written last.
+            if directory().join("node_modules/.package-lock.json").exists() {
+                return Ok(());
+            }
+            let npm = std::process::Command::new("npm")
+                .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+                .current_dir(directory())
+                .output()
+                .context("there is no npm")?;
+            if !npm.status.success() {
+                bail!("npm ci: {}", String::from_utf8_lossy(&npm.stderr).trim());
+            }
+            Ok(())
+        })
+        .await?
     }
 
     /// Its address, without a slash behind it.
@@ -83,40 +121,10 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("openid-provider")
 }
 
-/// Installs the provider's packages, unless they are there: once, however many tests begin at the
-/// same time.
-async fn install() -> anyhow::Result<()> {
-    let lock = File::create(env::temp_dir().join("store-tests-openid-provider.lock"))?;
-    tokio::task::spawn_blocking(move || {
-        lock.lock()?;
-        let node = std::process::Command::new("node")
-            .arg("--version")
-            .output()
-            .context("there is no Node.js")?;
-        if !node.status.success() {
-            bail!("Node.js does not run");
-        }
-        // What is written last.
-        if directory().join("node_modules/.package-lock.json").exists() {
-            return Ok(());
-        }
-        let npm = std::process::Command::new("npm")
-            .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
-            .current_dir(directory())
-            .output()
-            .context("there is no npm")?;
-        if !npm.status.success() {
-            bail!("npm ci: {}", String::from_utf8_lossy(&npm.stderr).trim());
-        }
-        Ok(())
-    })
-    .await?
-}
-
 fn skip(reason: &anyhow::Error) {
     static SAY: Once = Once::new();
 
-    if env::var(OpenIdProvider::REQUIRED).is_ok_and(|required| required == "1") {
+    if OpenIdProvider::is_required() {
         panic!(
             "an OpenID provider is required by {}: {reason:#}",
             OpenIdProvider::REQUIRED

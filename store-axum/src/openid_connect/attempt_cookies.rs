@@ -134,3 +134,148 @@ fn append(response: &mut HeaderMap, cookie: &Cookie<'_>) {
     value.set_sensitive(true);
     response.append(SET_COOKIE, value);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openid_connect::attempt::AttemptMode;
+    use crate::openid_connect::return_url::ReturnUrl;
+
+    const BINDING: Binding<'static> = Binding {
+        partition: "",
+        issuer: "https://id.example",
+        client_id: "app",
+        redirect_uri: "https://app.example/bff/callback",
+    };
+
+    fn client() -> OpenIdClient {
+        OpenIdClient::new("https://id.example", "app", "https://app.example").expect("a client")
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).expect("a time")
+    }
+
+    fn attempt(return_url: &str, minutes: i64) -> Attempt {
+        let return_url = ReturnUrl::parse(return_url, &client().base_url).expect("a local URL");
+        let lifetime = TimeDelta::minutes(minutes);
+        Attempt::begin(AttemptMode::Interactive, return_url, now(), lifetime).expect("random bits")
+    }
+
+    /// What the browser carries.
+    fn request(carried: &[String]) -> HeaderMap {
+        let mut request = HeaderMap::new();
+        if !carried.is_empty() {
+            let line = HeaderValue::from_str(&carried.join("; ")).expect("ASCII");
+            request.insert(COOKIE, line);
+        }
+        request
+    }
+
+    fn carried(attempt: &Attempt) -> String {
+        let state = attempt.state(&BINDING);
+        let name = format!("__Host-bff-attempt-{}", &state[..ID_LEN]);
+        format!("{name}={}", attempt.to_cookie().as_str())
+    }
+
+    fn set_cookies(response: &HeaderMap) -> Vec<String> {
+        let lines = response.get_all(SET_COOKIE).iter();
+        lines
+            .map(|line| line.to_str().expect("ASCII").to_owned())
+            .collect()
+    }
+
+    fn add(attempt: &Attempt, request: &HeaderMap) -> Vec<String> {
+        let mut response = HeaderMap::new();
+        let state = attempt.state(&BINDING);
+        AttemptCookies::new(&client(), request).add(&mut response, attempt, &state, now());
+        set_cookies(&response)
+    }
+
+    #[test]
+    fn a_cookie_is_for_this_host_and_for_a_while() {
+        let attempt = attempt("/", 10);
+        let expected = format!(
+            "{}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=600",
+            carried(&attempt)
+        );
+        assert_eq!(add(&attempt, &HeaderMap::new()), [expected]);
+    }
+
+    #[test]
+    fn an_attempt_is_taken_once_whatever_else_is_carried() {
+        let (mine, other) = (attempt("/", 10), attempt("/", 10));
+        let name = carried(&mine);
+        let name = name.split('=').next().expect("a name");
+        // A neighbour has planted another under the same name.
+        let planted = format!("{name}={}", other.to_cookie().as_str());
+        let request = request(&[planted, carried(&other), carried(&mine), "a=b".to_owned()]);
+        let client = client();
+        let cookies = AttemptCookies::new(&client, &request);
+        let mut response = HeaderMap::new();
+        let state = mine.state(&BINDING);
+        let taken = cookies.take(&mut response, &state, &BINDING, now());
+        assert!(taken.is_some_and(|taken| taken.has_state(&state, &BINDING)));
+        let removed = set_cookies(&response);
+        assert_eq!(removed.len(), 1);
+        assert!(removed[0].starts_with(&format!("{name}=;")), "{removed:?}");
+        assert!(removed[0].ends_with("Max-Age=0"), "{removed:?}");
+    }
+
+    #[test]
+    fn a_state_that_is_none_takes_nothing_and_writes_nothing() {
+        let mine = attempt("/", 10);
+        let request = request(&[carried(&mine)]);
+        let client = client();
+        let cookies = AttemptCookies::new(&client, &request);
+        let state = mine.state(&BINDING);
+        for state in [
+            "",
+            "é",
+            "a; b",
+            "\r\nSet-Cookie: a=b",
+            &state[..ID_LEN],
+            &"x".repeat(9999),
+        ] {
+            let mut response = HeaderMap::new();
+            assert!(
+                cookies
+                    .take(&mut response, state, &BINDING, now())
+                    .is_none()
+            );
+            assert!(response.is_empty(), "{state}");
+        }
+    }
+
+    #[test]
+    fn no_more_is_carried_than_can_be_sent() {
+        let few: Vec<String> = (1..=7)
+            .map(|minutes| carried(&attempt("/", minutes)))
+            .collect();
+        assert_eq!(add(&attempt("/", 10), &request(&few)).len(), 1);
+        // One more, and the oldest goes.
+        let more: Vec<String> = (1..=8)
+            .map(|minutes| carried(&attempt("/", minutes)))
+            .collect();
+        let set = add(&attempt("/", 10), &request(&more));
+        let oldest = more[0].split('=').next().expect("a name");
+        assert_eq!(set.len(), 2);
+        assert!(set[0].starts_with(&format!("{oldest}=;")), "{set:?}");
+        // Long ones: two and the new one fit.
+        let long = format!("/{}", "a".repeat(999));
+        let long: Vec<String> = (1..=4)
+            .map(|minutes| carried(&attempt(&long, minutes)))
+            .collect();
+        let set = add(&attempt("/", 10), &request(&long));
+        let removed = set
+            .iter()
+            .filter(|line| line.ends_with("Max-Age=0"))
+            .count();
+        assert_eq!(removed, 2, "{set:?}");
+        // What is no attempt any more goes first.
+        let dead = ["__Host-bff-attempt-dead=x".to_owned()];
+        assert!(
+            add(&attempt("/", 10), &request(&dead))[0].starts_with("__Host-bff-attempt-dead=;")
+        );
+    }
+}

@@ -148,7 +148,7 @@ impl App {
 
     fn serve(&self, listener: TcpListener) {
         let mut clients = OpenIdClients::builder().clock(self.clock.clone());
-        let mut front_ends = Vec::new();
+        let (mut front_ends, mut paths) = (Vec::new(), Vec::new());
         for name in self.setup.front_ends {
             let issuer = self.provider.issuer();
             let client = OpenIdClient::insecure_for_localhost(issuer, *name, &self.base(name));
@@ -159,8 +159,15 @@ impl App {
             let client = client.with_scopes(["openid", "profile", "email"]);
             let partition_key: store_core::PartitionKey = name.parse().unwrap();
             clients = clients.client(partition_key.clone(), (self.setup.client)(client));
-            let host = format!("{name}.localhost");
-            front_ends.push(FrontEnd::at_host(&host, partition_key).unwrap());
+            let (host, path) = name.split_once('/').unwrap_or((*name, ""));
+            let front_end = FrontEnd::at_host(&format!("{host}.localhost"), partition_key);
+            front_ends.push(match path {
+                "" => front_end.unwrap(),
+                path => {
+                    paths.push(format!("/{path}"));
+                    front_end.unwrap().below(&format!("/{path}")).unwrap()
+                }
+            });
         }
         let clients = clients.build().unwrap();
         let revocation = SessionRevocation::new(
@@ -182,8 +189,13 @@ impl App {
             }),
         });
         let tokens = AccessTokens::new(clients);
-        let router = Router::new()
-            .merge((self.setup.endpoints)(endpoints).router())
+        let endpoints: Router = (self.setup.endpoints)(endpoints).router();
+        let mut router = Router::new();
+        for path in paths {
+            router = router.nest(&path, endpoints.clone());
+        }
+        let router = router
+            .merge(endpoints)
             .route(
                 "/api/token",
                 get(move |session: SessionContext<Customer>| api_token(tokens, session)),
@@ -397,8 +409,13 @@ impl Answer {
     }
 }
 
+/// `app` is a host of its own, `app/shop` is below a path of one.
 fn base(name: &str, address: SocketAddr) -> String {
-    format!("http://{name}.localhost:{}", address.port())
+    let port = address.port();
+    match name.split_once('/') {
+        Some((host, path)) => format!("http://{host}.localhost:{port}/{path}"),
+        None => format!("http://{name}.localhost:{port}"),
+    }
 }
 
 fn secret(name: &str) -> String {

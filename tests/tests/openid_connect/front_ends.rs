@@ -4,6 +4,7 @@ use serde_json::json;
 use store_tests::{TestDatabase, on_databases};
 
 use crate::app::{App, Setup};
+use crate::browser::User;
 
 fn two() -> Setup {
     Setup {
@@ -127,9 +128,59 @@ async fn are_those_that_there_are(db: TestDatabase) {
     assert_eq!(app.post_logout_token("stranger", &token).await.status, 421);
 }
 
+/// Front ends may share a host, each below a path of its own: all that they say and do stays there.
+async fn may_be_told_apart_by_path(db: TestDatabase) {
+    let setup = Setup {
+        front_ends: &["app/shop", "app/bank"],
+        ..Setup::default()
+    };
+    let Some(app) = App::start(db, setup).await else {
+        return;
+    };
+    let browser = app.browser();
+    let user = async |front_end: &str| {
+        let path = format!("/{front_end}/bff/user");
+        browser.fetch(reqwest::Method::GET, &path).await
+    };
+    let page = browser.go("/shop/bff/login", Some("alice")).await;
+    assert_eq!(page.url.path(), "/shop/", "{:?}", page.answer);
+    assert_eq!(user("shop").await.status, 200);
+    assert_eq!(user("bank").await.status, 401);
+    let page = browser
+        .go("/bank/bff/login?returnUrl=/bank/account", None)
+        .await;
+    assert_eq!(page.url.path(), "/bank/account");
+    assert_eq!(user("bank").await.status, 200);
+    assert_eq!(
+        browser.get("/bff/login").await.status,
+        404,
+        "there is none at the root"
+    );
+
+    let shop = User(user("shop").await.json());
+    let url = shop.text("bff:logout_url").to_owned();
+    assert_eq!(url, format!("/shop/bff/logout?sid={}", shop.text("sid")));
+    let token = app.logout_token("1", json!({ "sub": "alice" })).await;
+    assert_eq!(app.post_logout_token("app/bank", &token).await.status, 400);
+    let page = browser
+        .go(&format!("{url}&returnUrl=/shop/bye"), None)
+        .await;
+    assert_eq!(page.url.path(), "/shop/bye");
+    assert!(
+        page.trail
+            .iter()
+            .any(|url| url.path() == "/shop/bff/logout/callback")
+    );
+    // The provider has told the other one.
+    assert_eq!(user("shop").await.status, 401);
+    assert_eq!(user("bank").await.status, 401);
+    assert_eq!(app.rows().await, []);
+}
+
 on_databases!([sqlite, postgres]:
     have_sessions_of_their_own,
     take_no_others_logout_tokens,
     take_no_others_logins_and_cookies,
-    are_those_that_there_are
+    are_those_that_there_are,
+    may_be_told_apart_by_path
 );
