@@ -35,15 +35,15 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let required = RequiredDatabases::from_env().context(RequiredDatabases::VARIABLE)?;
     let databases = Databases::find().await?;
-    println!("{databases}");
+    print!("{databases}");
     let chromium = Chromium::find();
     match &chromium {
-        Ok(found) => println!("{:<13}  {found}", Chromium::NAME),
+        Ok(found) => println!("{:<13}  {found}\n", Chromium::NAME),
         Err(reason) if RequiredBrowsers::from_env().chromium() => {
             eprintln!("error: chromium is required by REQUIRE_BROWSERS: {reason}");
             return Ok(ExitCode::FAILURE);
         }
-        Err(reason) => println!("{:<13}  {:<8}  {reason}", Chromium::NAME, "–"),
+        Err(reason) => println!("{:<13}  {:<8}  {reason}\n", Chromium::NAME, "–"),
     }
     if databases.refuse(&required) {
         return Ok(ExitCode::FAILURE);
