@@ -21,6 +21,7 @@
 
 #![deny(missing_docs)]
 
+mod chromium;
 mod database;
 mod host;
 mod kind;
@@ -34,6 +35,7 @@ mod stamp;
 mod store;
 pub mod transitions;
 
+pub use chromium::{Chromium, NoChromium, RequiredBrowsers};
 pub use database::TestDatabase;
 pub use host::host_pool;
 pub use kind::{DatabaseKind, UnknownDatabase};

@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use anyhow::Context;
 use quick_junit::TestCaseStatus;
-use store_tests::DatabaseKind;
+use store_tests::{Chromium, DatabaseKind};
 
 /// What became of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,20 +14,29 @@ pub(crate) enum Outcome {
     Skipped,
 }
 
-/// The tests of a run, each with the database that it ran on, if it needs one.
+/// What a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ground {
+    Database(DatabaseKind),
+    Chromium,
+    /// Nothing that could be missing.
+    Memory,
+}
+
+/// The tests of a run, each with what it ran on.
 #[derive(Debug, Default)]
-pub(crate) struct Outcomes(Vec<(Option<DatabaseKind>, Outcome)>);
+pub(crate) struct Outcomes(Vec<(Ground, Outcome)>);
 
 impl Outcomes {
     fn add(&mut self, test: &str, outcome: Outcome) {
-        self.0.push((database_of(test), outcome));
+        self.0.push((ground_of(test), outcome));
     }
 
-    /// What became of the tests on `database`; on none, of those that need none.
-    pub(crate) fn on(&self, database: Option<DatabaseKind>) -> impl Iterator<Item = Outcome> {
+    /// What became of the tests on `ground`.
+    pub(crate) fn on(&self, ground: Ground) -> impl Iterator<Item = Outcome> {
         self.0
             .iter()
-            .filter(move |(on, _)| *on == database)
+            .filter(move |(on, _)| *on == ground)
             .map(|(_, outcome)| *outcome)
     }
 
@@ -67,30 +76,35 @@ impl Outcomes {
     }
 }
 
-/// The database that a test runs on, which is the name of one of the modules it is in.
-fn database_of(test: &str) -> Option<DatabaseKind> {
-    test.split("::").find_map(|module| module.parse().ok())
+/// What a test runs on, which is the name of one of the modules it is in.
+fn ground_of(test: &str) -> Ground {
+    let named = |module: &str| match module {
+        Chromium::NAME => Some(Ground::Chromium),
+        other => other.parse().ok().map(Ground::Database),
+    };
+    test.split("::").find_map(named).unwrap_or(Ground::Memory)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn on(outcomes: &Outcomes, database: Option<DatabaseKind>) -> Vec<Outcome> {
-        outcomes.on(database).collect()
+    fn on(outcomes: &Outcomes, ground: Ground) -> Vec<Outcome> {
+        outcomes.on(ground).collect()
     }
 
     #[test]
-    fn a_module_tells_the_database() {
+    fn a_module_tells_what_a_test_runs_on() {
         assert_eq!(
-            database_of("sqlite_memory::get"),
-            Some(DatabaseKind::SqliteMemory)
+            ground_of("sqlite_memory::get"),
+            Ground::Database(DatabaseKind::SqliteMemory)
         );
         assert_eq!(
-            database_of("races::mariadb::one_wins"),
-            Some(DatabaseKind::MariaDb)
+            ground_of("races::mariadb::one_wins"),
+            Ground::Database(DatabaseKind::MariaDb)
         );
-        assert_eq!(database_of("keys::tests::postgres_keys"), None);
+        assert_eq!(ground_of("chromium::sign_in"), Ground::Chromium);
+        assert_eq!(ground_of("keys::tests::postgres_keys"), Ground::Memory);
     }
 
     #[test]
@@ -106,13 +120,13 @@ mod tests {
         ] {
             outcomes.add_line(line);
         }
-        let postgres = on(&outcomes, Some(DatabaseKind::Postgres));
+        let postgres = on(&outcomes, Ground::Database(DatabaseKind::Postgres));
         assert_eq!(postgres, [Outcome::Passed, Outcome::Failed]);
         assert_eq!(
-            on(&outcomes, Some(DatabaseKind::Sqlite)),
+            on(&outcomes, Ground::Database(DatabaseKind::Sqlite)),
             [Outcome::Skipped]
         );
-        assert_eq!(on(&outcomes, None), [Outcome::Passed]);
+        assert_eq!(on(&outcomes, Ground::Memory), [Outcome::Passed]);
     }
 
     #[test]
@@ -129,7 +143,7 @@ mod tests {
         let mut outcomes = Outcomes::default();
         outcomes.add_junit(report.as_bytes()).unwrap();
 
-        let mysql = on(&outcomes, Some(DatabaseKind::MySql));
+        let mysql = on(&outcomes, Ground::Database(DatabaseKind::MySql));
         assert_eq!(mysql, [Outcome::Passed, Outcome::Failed]);
     }
 }

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use comfy_table::{CellAlignment, LineStyle, Table, presets};
-use store_tests::servers::NoServer;
+use store_tests::{Chromium, NoChromium};
 
 use super::{
     databases::{Database, Databases},
-    outcomes::{Outcome, Outcomes},
+    outcomes::{Ground, Outcome, Outcomes},
 };
 
-/// A table with a line per database, a line per skip, and the sums.
+/// A table with a line per database and one for the browser, a line per skip, and the sums.
 pub(crate) struct Report {
     rows: Vec<Row>,
 }
@@ -32,11 +32,15 @@ struct Counts {
 }
 
 impl Report {
-    pub(crate) fn new(databases: &Databases, outcomes: &Outcomes) -> Self {
+    pub(crate) fn new(
+        databases: &Databases,
+        chromium: &Result<Chromium, NoChromium>,
+        outcomes: &Outcomes,
+    ) -> Self {
         let mut rows: Vec<Row> = databases
             .each()
             .map(|(kind, database)| {
-                let counts = Counts::of(outcomes.on(Some(kind)));
+                let counts = Counts::of(outcomes.on(Ground::Database(kind)));
                 match database {
                     Database::Present { version, origin } => Row {
                         name: kind.name(),
@@ -45,15 +49,28 @@ impl Report {
                         counts,
                         skipped: None,
                     },
-                    Database::Missing(reason) => Row::missing(kind.name(), reason, counts),
+                    Database::Missing(reason) => {
+                        Row::missing(kind.name(), reason, format!("{reason:#}"), counts)
+                    }
                 }
             })
             .collect();
+        let counts = Counts::of(outcomes.on(Ground::Chromium));
+        rows.push(match chromium {
+            Ok(found) => Row {
+                name: Chromium::NAME,
+                version: found.version.clone(),
+                origin: found.browser.display().to_string(),
+                counts,
+                skipped: None,
+            },
+            Err(reason) => Row::missing(Chromium::NAME, reason, reason.to_string(), counts),
+        });
         rows.push(Row {
             name: "memory or none",
             version: String::new(),
             origin: String::new(),
-            counts: Counts::of(outcomes.on(None)),
+            counts: Counts::of(outcomes.on(Ground::Memory)),
             skipped: None,
         });
         Self { rows }
@@ -73,9 +90,14 @@ impl Report {
 }
 
 impl Row {
-    /// A test whose database is missing returns at once, and to its runner has passed. It was
-    /// skipped.
-    fn missing(name: &'static str, reason: &NoServer, counts: Counts) -> Self {
+    /// A test whose database or browser is missing returns at once, and to its runner has passed.
+    /// It was skipped.
+    fn missing(
+        name: &'static str,
+        reason: impl fmt::Display,
+        whole_reason: String,
+        counts: Counts,
+    ) -> Self {
         Self {
             name,
             version: "–".to_owned(),
@@ -85,7 +107,7 @@ impl Row {
                 skipped: counts.skipped + counts.passed,
                 ..counts
             },
-            skipped: Some(format!("{reason:#}")),
+            skipped: Some(whole_reason),
         }
     }
 }
@@ -121,7 +143,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-        table.set_header(["database", "version", "from", "passed", "failed", "skipped"]);
+        table.set_header(["on", "version", "from", "passed", "failed", "skipped"]);
         for column in table.column_iter_mut().skip(3) {
             column.set_cell_alignment(CellAlignment::Right);
         }
