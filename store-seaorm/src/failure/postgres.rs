@@ -12,8 +12,8 @@ pub(super) fn kind(sqlstate: &str) -> Kind {
         "40001" | "40P01" | "55P03" => Kind::Refused,
         // read_only_sql_transaction: the server is a standby, or was made one
         "25006" => Kind::Refused,
-        // cannot_connect_now, too_many_connections
-        "57P03" | "53300" => Kind::Refused,
+        // cannot_connect_now, too_many_connections, and a database that accepts no connections now
+        "57P03" | "53300" | "55000" => Kind::Refused,
         // admin_shutdown, crash_shutdown, idle_session_timeout, idle_in_transaction_session_timeout
         "57P01" | "57P02" | "57P05" | "25P03" => Kind::Closed,
         // query_canceled, which a statement's time-out is, and transaction_timeout: another try would

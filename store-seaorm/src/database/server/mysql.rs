@@ -25,10 +25,14 @@ impl Server for MySql {
     /// The session is at READ COMMITTED already.
     const BEGIN: &'static str = "START TRANSACTION";
 
+    /// After what has to do with the connection (08S01, a packet too large among them) the server
+    /// closes it.
     fn is_worth_keeping(error: &(dyn DatabaseError + 'static)) -> bool {
         error
             .try_downcast_ref::<MySqlDatabaseError>()
-            .is_some_and(|error| !matches!(error.number(), 1290 | 1836))
+            .is_some_and(|error| {
+                error.code() != Some("08S01") && !matches!(error.number(), 1290 | 1836)
+            })
     }
 
     async fn connect(&self) -> Result<MySqlConnection, SqlxError> {
