@@ -56,7 +56,8 @@ async fn a_table_in_use_is_partitioned(db: TestDatabase) {
     let before = given(&store, &clock, 40).await;
     // The statements are prepared on the whole table.
     for session in &before {
-        assert!(store.get_user_session(&session.key).await.unwrap().is_some());
+        let found = store.get_user_session(&session.key).await.unwrap();
+        assert_eq!(found.as_ref(), Some(session));
     }
 
     partition_table(store.connection()).await;
@@ -118,7 +119,7 @@ async fn a_cleanup_over_partitions_takes_exactly_what_has_expired(db: TestDataba
         let renewal = store.renew_user_session(&session.key, clock.now(), expires);
         assert!(renewal.await.unwrap());
     }
-    // As if they had never been about to expire: the cleanup is to look at them tomorrow.
+    // As if they had been made without expiry: the cleanup is to look at them tomorrow.
     let db = store.connection();
     db.execute_unprepared(
         "UPDATE user_sessions SET cleanup_at = cleanup_at + interval '1 day' WHERE expires IS NULL",
@@ -168,7 +169,7 @@ async fn a_cleanup_over_partitions_takes_exactly_what_has_expired(db: TestDataba
     assert_eq!(due, []);
 }
 
-/// The same with what removes without handing back, in batches of its own.
+/// So is what a cleanup that hands nothing back removes and counts.
 async fn a_cleanup_over_partitions_counts_what_it_removes(db: TestDatabase) {
     let clock = manual_clock();
     let store = partitioned(db, clock.clone()).await;
@@ -238,7 +239,7 @@ struct Text {
     text: String,
 }
 
-/// One session in each of so many partitions of the contract's kind, spread over the table's.
+/// One session for each of so many partition keys, which spread over the table's partitions.
 async fn given(store: &TestStore, clock: &ManualClock, count: usize) -> Vec<UserSession> {
     let mut given = Vec::with_capacity(count);
     for number in 0..count {
