@@ -1,6 +1,8 @@
 //! The whole contract on PostgreSQL on a partitioned table, made as `docs/scaling.md` says; and the
 //! cleanup, which finds rows by their places: partitions number theirs each for itself.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
