@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use store_core::UserSessionsFilter;
+use store_core::{MAX_LIMIT, UserSessionsFilter};
 
 use crate::dialect::Dialect;
 use crate::names::TableNames;
@@ -240,6 +240,22 @@ fn joined(table: &str, chosen: &str) -> String {
     )
 }
 
+/// PostgreSQL's way: a row by its place in the table. Each partition of a partitioned table numbers
+/// its places for itself, so there the partition belongs to it; elsewhere the first comparison of two
+/// holds at once. `LIMIT` cuts nothing off. It keeps the planner from taking the few that are chosen
+/// for too many to hash.
+fn placed(table: &str, chosen: &str) -> [String; 2] {
+    [
+        format!(
+            "chosen (part, place) AS MATERIALIZED (SELECT tableoid, ctid FROM {table} {chosen})"
+        ),
+        format!(
+            "ctid = ANY (ARRAY(SELECT place FROM chosen)) AND (tableoid = '{table}'::regclass \
+             OR (tableoid, ctid) IN (SELECT part, place FROM chosen LIMIT {MAX_LIMIT}))"
+        ),
+    ]
+}
+
 const OF_SUBJECT: &str = " AND subject_id = ?";
 
 /// Behind (`created`, `user_key`), descending. Not as a row value: MySQL and MariaDB read the whole
@@ -411,10 +427,8 @@ impl Writer {
         // And when it is to wait, those that it is to remove: it must not wait for what is alive.
         const EXPIRED: &str = "WHERE cleanup_at <= ? AND expires <= ? ORDER BY cleanup_at LIMIT ?";
         let postgres = |chosen: &str| {
-            format!(
-                "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} {chosen})) \
-                 AND expires <= ?{returning}"
-            )
+            let [chosen, is_chosen] = placed(table, chosen);
+            format!("WITH {chosen} DELETE FROM {table} WHERE {is_chosen} AND expires <= ?{returning}")
         };
         let mysql = |chosen: &str| {
             let joined = joined(table, chosen);
@@ -456,10 +470,13 @@ impl Writer {
         );
         let text = match self.dialect {
             Dialect::Sqlite => return None,
-            Dialect::Postgres => format!(
-                "UPDATE {table} SET cleanup_at = LEAST(expires, ?) WHERE ctid = ANY (ARRAY(\
-                 SELECT ctid FROM {table} {chosen}))"
-            ),
+            Dialect::Postgres => {
+                let [chosen, is_chosen] = placed(table, &chosen);
+                format!(
+                    "WITH again (at) AS (SELECT ?::timestamptz), {chosen} UPDATE {table} \
+                     SET cleanup_at = LEAST(expires, (SELECT at FROM again)) WHERE {is_chosen}"
+                )
+            }
             Dialect::MySql | Dialect::MariaDb => format!(
                 "UPDATE (SELECT CAST(? AS DATETIME(6)) AS at) AS again STRAIGHT_JOIN {} \
                  SET session.cleanup_at = COALESCE(LEAST(session.expires, again.at), again.at)",
