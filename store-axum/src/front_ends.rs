@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, Uri};
 use store_core::PartitionKey;
 
 pub(crate) use self::host::HostName;
-pub(crate) use self::prefix::PathPrefix;
+pub(crate) use self::prefix::{PathPrefix, has_dots};
 
 /// The longest that a path prefix can make a cookie's name longer.
 #[cfg(test)]
@@ -130,8 +130,9 @@ impl FrontEnd {
 ///   the name (`__Host-bff-session.shop`), and `Path` stays `/`, as the `__Host-` prefix asks.
 ///   Scripts of one front end can all the same call the other, since they are of one origin: where
 ///   front ends must not trust each other, give each a host of its own.
-/// - **Paths** are compared as they came, before any router takes a prefix away. One with segments
-///   of dots, escaped or not, is at no front end with a path.
+/// - **Paths** are compared as they came, before any router takes a prefix away. If any front end
+///   has a path, a request whose path has segments of dots, escaped or not, is at none at all, 404:
+///   a router that resolves the dots and one that does not would take it to different ones.
 /// - A partition belongs to one issuer: front ends whose users come from different providers need
 ///   partitions of their own.
 #[derive(Clone, Debug)]
@@ -205,6 +206,12 @@ impl FrontEnds {
     }
 
     pub(crate) fn at(&self, host: Option<&HostName>, path: &str) -> Result<usize, Nowhere> {
+        // Not even at one without a path: a router may still take it to the handlers of one that
+        // has one, which would then work with another's sessions.
+        let any_path = self.front_ends.iter().any(|one| one.path.is_some());
+        if any_path && has_dots(path) {
+            return Err(Nowhere::Path);
+        }
         let mut nowhere = Nowhere::Host;
         for (index, one) in self.front_ends.iter().enumerate() {
             if one.host.is_some() && one.host.as_ref() != host {
