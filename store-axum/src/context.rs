@@ -167,6 +167,10 @@ impl<T: SessionData> SessionContext<T> {
 
     /// The request's session, or else a visitor's new one, which is written at once.
     ///
+    /// None begins in a request of a page's script (`Sec-Fetch-Mode`) whose cookie names a session
+    /// that is not there: another tab may be signing in, and the visitor's cookie would overwrite
+    /// the user's. That is [`SessionRejection::Ended`], and the next navigation begins anew.
+    ///
     /// # Errors
     /// As [`session`](Self::session); [`SessionRejection::Unreadable`]; [`SessionRejection::Ended`];
     /// [`SessionRejection::ResponseSent`].
@@ -227,7 +231,7 @@ impl<T: SessionData> SessionContext<T> {
             let removed = self.tickets().remove(&secret, EndReason::Replaced).await;
             removed.map_err(|error| self.reject(error))?;
         }
-        if !matches!(state.current, Current::None) {
+        if !matches!(state.current, Current::None | Current::Absent) {
             state.current = Current::None;
             state.answer = Answer::SignedOut;
         }
@@ -362,7 +366,11 @@ impl<T: SessionData> SessionContext<T> {
         match found.map_err(|error| self.reject(error))? {
             Retrieved::Session(stored) => state.current = Current::Live(Live { secret, stored }),
             Retrieved::Absent if matches!(state.current, Current::Presented(_)) => {
-                state.current = Current::None;
+                // Where ids travel in headers, no tab gets another's.
+                state.current = match self.0.may_forget || self.speaks_headers() {
+                    true => Current::None,
+                    false => Current::Absent,
+                };
                 state.answer = Answer::Forget;
             }
             // Whoever ended it has told the browser.
@@ -376,7 +384,9 @@ impl<T: SessionData> SessionContext<T> {
         match &state.current {
             Current::Live(live) => Ok(live),
             Current::Unreadable(_) => Err(self.unreadable()),
-            Current::Presented(_) | Current::None | Current::Ended => Err(SessionRejection::Ended),
+            Current::Presented(_) | Current::Absent | Current::None | Current::Ended => {
+                Err(SessionRejection::Ended)
+            }
         }
     }
 

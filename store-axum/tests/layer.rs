@@ -864,6 +864,52 @@ async fn a_dead_cookie_stays_until_a_navigation() {
     }
 }
 
+/// A tab signs in, and its script's request with the old cookie is still on its way.
+#[tokio::test]
+async fn no_visitors_session_begins_over_a_login_in_flight() {
+    let host = Host::new();
+    let (browser, secret, _) = host.alice().await;
+    let ended = host.tickets.remove(&secret, EndReason::Replaced).await;
+    assert!(ended.unwrap());
+    let create = |context: SessionContext<Customer>| async move {
+        context.get_or_create().await?;
+        Ok::<_, SessionRejection>("created")
+    };
+    let modify = |bag: SessionBag| async move {
+        let set = bag.modify(|bag| bag.set("theme", "dark")).await?;
+        set?;
+        Ok::<_, SessionRejection>("modified")
+    };
+    let router = router(&host).merge(
+        Router::new()
+            .route("/create", get(create))
+            .route("/modify", get(modify))
+            .layer(host.sessions()),
+    );
+    host.store.counted();
+    for path in ["/buy", "/visit", "/create", "/modify"] {
+        for mode in ["cors", "same-origin", "no-cors"] {
+            let mut script = browser.clone().with_header("sec-fetch-mode", mode);
+            let answer = script.get(&router, path).await;
+            answer.refused(401, "the session has ended meanwhile");
+            assert!(answer.cookies().is_empty(), "{path} {mode}");
+        }
+        assert_eq!(host.store.counted(), (3, 0), "nothing is written");
+        let mut page = browser.clone().with_header("sec-fetch-mode", "navigate");
+        let answer = page.get(&router, path).await;
+        assert_eq!((answer.status, answer.cookies().len()), (StatusCode::OK, 1));
+        assert_ne!(page.secret(), secret);
+        host.store.counted();
+    }
+    // What only looks sees no session, and a script without any cookie begins one.
+    let mut script = browser.clone().with_header("sec-fetch-mode", "cors");
+    assert_eq!(script.get(&router, "/look").await.body, "0 0");
+    assert_eq!(script.get(&router, "/who").await.body, "nobody");
+    let mut script = Browser::default().with_header("sec-fetch-mode", "cors");
+    let answer = script.get(&router, "/buy").await;
+    assert_eq!((answer.body.as_str(), answer.cookies().len()), ("1", 1));
+}
+
 #[tokio::test]
 async fn a_users_session_is_changed_through_what_requires_it() {
     let host = Host::new();

@@ -46,7 +46,9 @@ impl<T: SessionData> SessionContext<T> {
         let live = match &mut state.current {
             Current::Live(live) => live,
             Current::Unreadable(_) => return Err(self.unreadable()),
-            Current::Presented(_) | Current::None | Current::Ended => return Ok(None),
+            Current::Presented(_) | Current::Absent | Current::None | Current::Ended => {
+                return Ok(None);
+            }
         };
         let mut written = None;
         let answer = self.tickets().modify(&live.secret, |ticket| {
@@ -98,7 +100,9 @@ impl<T: SessionData> SessionContext<T> {
                 self.begin(state, ticket).await?.ticket.bag
             }
             Current::Unreadable(_) => return Err(self.unreadable()),
-            Current::Presented(_) | Current::Ended => return Err(SessionRejection::Ended),
+            Current::Presented(_) | Current::Absent | Current::Ended => {
+                return Err(SessionRejection::Ended);
+            }
         };
         self.lock_pending().settle(&bag);
         Ok(())
@@ -154,7 +158,7 @@ impl<T: SessionData> SessionContext<T> {
         let state = self.loaded().await?;
         let stored = match &state.current {
             Current::Live(live) => Some(live.stored.clone()),
-            Current::None => None,
+            Current::Absent | Current::None => None,
             Current::Unreadable(_) => return Err(self.unreadable()),
             Current::Presented(_) | Current::Ended => return Err(SessionRejection::Ended),
         };
@@ -176,7 +180,7 @@ impl<T: SessionData> SessionContext<T> {
         let mut pending = self.lock_pending();
         match &state.current {
             Current::Live(live) => pending.bag().begin(&live.stored.ticket.bag),
-            Current::None => pending.bag().begin(&Bag::default()),
+            Current::Absent | Current::None => pending.bag().begin(&Bag::default()),
             Current::Unreadable(_) => return Err(self.unreadable()),
             Current::Presented(_) | Current::Ended => return Err(SessionRejection::Ended),
         }
