@@ -92,6 +92,9 @@ impl<T: SessionData> ServerSideSessions<T> {
     /// The cookies' names and attributes. Default: [`CookieOptions::default`].
     #[must_use]
     pub fn cookie(self, cookie: CookieOptions) -> Self {
+        if cookie.is_insecure() {
+            tracing::warn!("session cookies are insecure: this is for development on localhost");
+        }
         self.changed(|options| options.cookie = cookie)
     }
 

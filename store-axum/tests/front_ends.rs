@@ -233,10 +233,18 @@ async fn development_cookies_are_for_localhost() {
             browser.get(&router, path).await.refused(500, REFUSED);
         }
         // A proxy that says `localhost` for everybody.
-        let mut proxied = Browser::default()
-            .with_header("host", "localhost:3000")
-            .with_header("x-forwarded-for", "203.0.113.7");
-        proxied.get(&router, path).await.refused(500, REFUSED);
+        for (name, value) in [
+            ("x-forwarded-for", "203.0.113.7"),
+            ("x-forwarded-port", "443"),
+            ("x-real-ip", "203.0.113.7"),
+            ("origin", "https://bff.example"),
+            ("referer", "https://bff.example/"),
+        ] {
+            let mut proxied = Browser::default()
+                .with_header("host", "localhost:3000")
+                .with_header(name, value);
+            proxied.get(&router, path).await.refused(500, REFUSED);
+        }
     }
 }
 
