@@ -171,10 +171,17 @@ impl<T: SessionData> SessionContext<T> {
     /// that is not there: another tab may be signing in, and the visitor's cookie would overwrite
     /// the user's. That is [`SessionRejection::Ended`], and the next navigation begins anew.
     ///
+    /// Once begun it is done, even if this future is dropped: the response waits for it.
+    ///
     /// # Errors
     /// As [`session`](Self::session); [`SessionRejection::Unreadable`]; [`SessionRejection::Ended`];
     /// [`SessionRejection::ResponseSent`].
     pub async fn get_or_create(&self) -> Result<StoredTicket<T>, SessionRejection> {
+        let this = self.clone();
+        uninterrupted(async move { this.get_or_create_now().await }).await
+    }
+
+    async fn get_or_create_now(&self) -> Result<StoredTicket<T>, SessionRejection> {
         let mut state = self.loaded().await?;
         if let Current::None = &state.current {
             self.begin_visit(&mut state, T::default()).await?;
@@ -424,7 +431,7 @@ impl<T: SessionData> SessionContext<T> {
 }
 
 /// Does work that goes on if whoever waits for it does not: a secret that the store has changed and
-/// nobody sends is a user thrown out.
+/// nobody sends is a user thrown out, and a change that was taken out to be written is lost.
 async fn uninterrupted<R: Send + 'static>(work: impl Future<Output = R> + Send + 'static) -> R {
     match tokio::spawn(work.in_current_span()).await {
         Ok(answer) => answer,

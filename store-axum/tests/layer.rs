@@ -910,6 +910,41 @@ async fn no_visitors_session_begins_over_a_login_in_flight() {
     assert_eq!((answer.body.as_str(), answer.cookies().len()), ("1", 1));
 }
 
+/// Waits for something until its second step, and not for its end.
+async fn begin_only(work: impl Future) {
+    {
+        let mut work = std::pin::pin!(work);
+        let mut polled = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(work.as_mut().poll(&mut polled).is_pending());
+    }
+    tokio::task::yield_now().await;
+}
+
+#[tokio::test]
+async fn a_change_whose_saving_nobody_waited_for_is_saved_all_the_same() {
+    let host = Host::new();
+    let (mut browser, secret, _) = host.alice().await;
+    let save = |bag: SessionBag| async move {
+        bag.set("theme", "dark").unwrap();
+        begin_only(bag.save()).await;
+    };
+    let create = |context: SessionContext<Customer>| async move {
+        begin_only(context.get_or_create()).await;
+    };
+    let router = Router::new()
+        .route("/save", get(save))
+        .route("/create", get(create))
+        .layer(host.sessions());
+    browser.get(&router, "/save").await;
+    assert_eq!(
+        host.count::<String>(&secret, "theme").await,
+        Some("dark".into())
+    );
+    let mut visitor = Browser::default();
+    visitor.get(&router, "/create").await;
+    assert!(host.find(&visitor.secret()).await.is_some());
+}
+
 #[tokio::test]
 async fn a_users_session_is_changed_through_what_requires_it() {
     let host = Host::new();

@@ -2,7 +2,7 @@
 
 use store_tickets::{AuthenticationTicket, Saved, SessionBag as Bag};
 
-use super::SessionContext;
+use super::{SessionContext, uninterrupted};
 use crate::pending::{Changes, Turn};
 use crate::state::{Current, State};
 use crate::{SessionData, SessionRejection};
@@ -30,10 +30,10 @@ impl<T: SessionData> SessionContext<T> {
         &self,
         mut change: impl FnMut(&mut AuthenticationTicket<T>) -> R + Send,
     ) -> Result<R, SessionRejection> {
-        let mut state = self.loaded().await?;
-        if let Current::None = &state.current {
-            self.begin_visit(&mut state, T::default()).await?;
+        if matches!(self.loaded().await?.current, Current::None) {
+            self.get_or_create().await?;
         }
+        let mut state = self.loaded().await?;
         let answer = self.modify_in(&mut state, &mut change).await?;
         answer.ok_or(SessionRejection::Ended)
     }
@@ -71,6 +71,8 @@ impl<T: SessionData> SessionContext<T> {
     /// Saves what this request has changed and not yet written, as the layer does when the response
     /// leaves.
     ///
+    /// Once begun it is done, even if this future is dropped: the response waits for it.
+    ///
     /// # Errors
     /// As [`get_or_create`](Self::get_or_create). [`SessionRejection::Conflict`] if another request
     /// changed the same meanwhile: nothing was written. In any case the changes are not tried again.
@@ -78,11 +80,15 @@ impl<T: SessionData> SessionContext<T> {
         if self.lock_pending().is_empty() {
             return Ok(());
         }
-        let mut state = self.loaded().await?;
-        self.save_in(&mut state).await
+        let this = self.clone();
+        uninterrupted(async move {
+            let mut state = this.loaded().await?;
+            this.save_in(&mut state).await
+        })
+        .await
     }
 
-    pub(super) async fn save_in(&self, state: &mut State<T>) -> Result<(), SessionRejection> {
+    async fn save_in(&self, state: &mut State<T>) -> Result<(), SessionRejection> {
         let mut changes = {
             let mut pending = self.lock_pending();
             if pending.is_empty() {
