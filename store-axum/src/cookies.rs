@@ -35,6 +35,10 @@ pub enum SameSite {
 /// | `Domain` | none, ever | none, ever |
 /// | `Max-Age` | of permanent sessions | of permanent sessions |
 ///
+/// The cookie of a permanent session lasts until the session's absolute limit, or 400 days where it
+/// has none, which is the most that browsers keep. No renewal sends it again, which could overwrite
+/// the one of a login in another tab: when the session really is over, the store knows.
+///
 /// The `__Host-` prefix makes the browser refuse the cookie from any other host, and over plain
 /// http: no neighbouring subdomain can plant one.
 #[derive(Clone, Debug, PartialEq, Eq)]
