@@ -123,8 +123,13 @@ impl<T: SessionData> SessionContext<T> {
         *self.lock_choice() = Some(kind);
     }
 
-    /// What links a browser's requests, whoever is signed in: a digest of its permanent id, `ss-pid`.
-    /// It opens nothing. `None` where the request presents none.
+    /// What links a browser's requests: a digest of its permanent id, `ss-pid` or `X-ss-pid`, which
+    /// opens nothing. `None` where the request presents none.
+    ///
+    /// It is as the client says, and nobody has checked it: no proof of who it is. It stays through
+    /// temporary sessions. Where a permanent session begins or gets a new secret, the permanent id
+    /// is that secret, and so another one than before; the digest is then the key that the
+    /// session has in the store.
     pub fn permanent_id(&self) -> Option<UserKey> {
         let secret = self.0.presented.permanent_id.secret();
         secret.map(CookieSecret::user_key)
@@ -250,6 +255,10 @@ impl<T: SessionData> SessionContext<T> {
     /// Ends the request's session with its refresh tokens; the response removes the cookie. What
     /// was not yet saved goes with it. `None` if the request presents none.
     ///
+    /// It ends what this request's secret opens. Where another request has
+    /// [given the session a new one](Self::rotate) meanwhile, that is nothing: the session lives on
+    /// under the new secret, until a logout with that, or one by subject or `sid`.
+    ///
     /// Once begun it is done, even if this future is dropped: the response waits for it.
     ///
     /// # Errors
@@ -280,6 +289,9 @@ impl<T: SessionData> SessionContext<T> {
 
     /// Gives the session a new secret, whenever what it may do has changed; the old one opens
     /// nothing any more, and the response sets the cookie. `None` if there is no session.
+    ///
+    /// Other requests that are under way with the old secret find no session any more, a
+    /// [`sign_out`](Self::sign_out) among them, which then ends nothing.
     ///
     /// Once begun it is done, even if this future is dropped: the response waits for it.
     ///

@@ -129,6 +129,10 @@ where
     ///
     /// The ticket is sealed anew for the new key in the one statement that changes the key.
     ///
+    /// A [`remove`](Self::remove) with the old secret that comes later finds nothing, and the
+    /// session lives on under the new one. Whoever is to end it whatever secret it has now ends it
+    /// by its subject or its `sid`.
+    ///
     /// # Errors
     /// As [`modify`](Self::modify).
     #[tracing::instrument(name = "tickets.rotate", level = "debug", skip_all)]
