@@ -907,6 +907,27 @@ async fn no_visitors_session_begins_over_a_login_in_flight() {
     assert_eq!((answer.body.as_str(), answer.cookies().len()), ("1", 1));
 }
 
+#[tokio::test]
+async fn what_is_as_it_was_is_not_written() {
+    let host = Host::new();
+    let (mut browser, ..) = host.alice().await;
+    let touch = |mut one: Session<Customer>, mut other: Session<Customer>| async move {
+        one.cart.retain(|_| true);
+        other.cart.push("apples".to_owned());
+        other.cart.clear();
+    };
+    let router = Router::new()
+        .route("/touch", get(touch))
+        .layer(host.sessions());
+    let answer = browser.get(&router, "/touch").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(host.store.counted(), (1, 0));
+    // Nor does a visitor's session begin.
+    let answer = Browser::default().get(&router, "/touch").await;
+    assert_eq!((answer.status, answer.cookies().len()), (StatusCode::OK, 0));
+    assert_eq!(host.store.counted(), (0, 0));
+}
+
 /// Waits for something until its second step, and not for its end.
 async fn begin_only(work: impl Future) {
     {
