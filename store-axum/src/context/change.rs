@@ -3,7 +3,7 @@
 use store_tickets::{AuthenticationTicket, Saved, SessionBag as Bag};
 
 use super::{SessionContext, uninterrupted};
-use crate::pending::{Changes, Turn};
+use crate::pending::{Changes, Clash, Turn};
 use crate::state::{Current, State};
 use crate::{SessionData, SessionRejection};
 
@@ -140,20 +140,23 @@ impl<T: SessionData> SessionContext<T> {
             }
         }
         let mut written = None;
-        let answer = self.tickets().modify(&live.secret, |ticket| {
-            let applied = changes.apply(ticket);
+        let answer = self.tickets().try_modify(&live.secret, |ticket| {
+            changes.apply(ticket)?;
             written = Some(ticket.clone());
-            applied
+            Ok(())
         });
-        let answer = answer.await.map_err(|error| self.reject(error))?;
-        let Some((answer, ticket)) = answer.zip(written) else {
-            state.current = Current::Ended;
-            return Err(SessionRejection::Ended);
-        };
-        live.stored.ticket = ticket;
-        match answer {
-            Ok(()) => Ok(live.stored.ticket.bag.clone()),
-            Err(_) => Err(SessionRejection::Conflict),
+        match answer.await.map_err(|error| self.reject(error))? {
+            None => {
+                state.current = Current::Ended;
+                Err(SessionRejection::Ended)
+            }
+            Some(Err(Clash)) => Err(SessionRejection::Conflict),
+            Some(Ok(())) => {
+                if let Some(ticket) = written {
+                    live.stored.ticket = ticket;
+                }
+                Ok(live.stored.ticket.bag.clone())
+            }
         }
     }
 

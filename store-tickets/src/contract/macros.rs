@@ -9,6 +9,7 @@ macro_rules! ticket_contract {
         $crate::__stamp_tickets! { ($factory)
             modify: [
                 two_hundred_concurrent_changes_lose_nothing,
+                a_change_that_is_refused_writes_nothing,
                 everything_in_a_ticket_is_read_as_it_was_written,
                 a_change_never_brings_back_an_ended_session,
                 a_save_writes_only_what_nobody_has_changed,
