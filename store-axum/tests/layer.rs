@@ -571,6 +571,30 @@ async fn any_service_and_any_body_will_do() {
     assert_eq!(body, "alice");
 }
 
+/// A stream of events, for example.
+#[tokio::test]
+async fn a_body_that_never_ends_keeps_no_response_waiting() {
+    use tower::ServiceExt;
+
+    let host = Host::new();
+    let endless = |bag: SessionBag| async move {
+        bag.set("theme", "dark").unwrap();
+        let events = futures::stream::pending::<Result<String, std::convert::Infallible>>();
+        axum::body::Body::from_stream(events)
+    };
+    let router = Router::new()
+        .route("/", get(endless))
+        .layer(host.sessions());
+    let response = router.oneshot(Browser::default().request("/"));
+    let response = tokio::time::timeout(Duration::from_secs(10), response).await;
+    let response = response.expect("headers").unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
+    let value = cookie.split(['=', ';']).nth(1).unwrap();
+    let theme = host.count::<String>(&value.parse().unwrap(), "theme").await;
+    assert_eq!(theme.as_deref(), Some("dark"), "it is saved by now");
+}
+
 #[tokio::test]
 async fn no_session_begins_after_the_response_has_left() {
     let host = Host::new();
@@ -838,6 +862,8 @@ async fn what_was_read_before_a_change_by_another_way_is_still_what_was_read() {
         .layer(host.sessions());
     let answer = browser.get(&router, "/").await;
     answer.refused(409, "the session was changed by another request meanwhile");
+    let (_, writes) = host.store.counted();
+    assert_eq!(writes, 2, "the changes before, and no more");
     assert_eq!(host.count::<u32>(&secret, "n").await, Some(7));
 }
 
