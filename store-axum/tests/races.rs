@@ -280,7 +280,10 @@ async fn a_database_that_is_gone_is_unavailable() {
     let builder = SeaOrmUserSessionStore::builder().clock(clock.clone());
     let store = builder.connect(&url).await.unwrap();
     store_migration::up(store.connection()).await.unwrap();
+    // The store's own ways to the file cannot be closed from here; the host's connection can.
     let connection = store.connection().clone();
+    let builder = SeaOrmUserSessionStore::builder().clock(clock.clone());
+    let store = builder.build(connection.clone());
     let host = Host::over(Arc::new(store), clock);
     let (mut browser, ..) = host.alice().await;
     let router = Router::new()
