@@ -105,3 +105,30 @@ pub fn covers(prefix: &str, path: &str) -> Option<(bool, String)> {
     let prefix = PathPrefix::try_new(prefix).ok()?;
     Some((!has_dots(path) && prefix.covers(path), prefix.suffix()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_counts_only_behind_its_cookies_name() {
+        for line in ["n=s", "a=b;\t n \t=\ts \t;c", "n=x;n=s"] {
+            assert!(stands_behind(line.as_bytes(), b"n", b"s"), "{line:?}");
+        }
+        for line in [
+            "",
+            "n=st",
+            "an=s",
+            "n;=s",
+            "na=s",
+            "a=b n=s",
+            "\u{2000}n=s",
+            "\u{a0}n=s",
+            "n\u{85}=s",
+            "n=\u{3000}s",
+            "n=s\u{3000}",
+        ] {
+            assert!(!stands_behind(line.as_bytes(), b"n", b"s"), "{line:?}");
+        }
+    }
+}
