@@ -278,11 +278,9 @@ async fn a_database_that_is_gone_is_unavailable() {
     let clock = Arc::new(ManualClock::new(START.parse().unwrap()));
     let url = format!("sqlite://{}/s.db?mode=rwc", folder.path().display());
     let builder = SeaOrmUserSessionStore::builder().clock(clock.clone());
-    let store = builder.connect(&url).await.unwrap();
-    store_migration::up(store.connection()).await.unwrap();
-    // The store's own ways to the file cannot be closed from here; the host's connection can.
-    let connection = store.connection().clone();
-    let builder = SeaOrmUserSessionStore::builder().clock(clock.clone());
+    // On the host's own pool, which can be closed.
+    let connection = sea_orm::Database::connect(&url).await.unwrap();
+    store_migration::up(&connection).await.unwrap();
     let store = builder.build(connection.clone());
     let host = Host::over(Arc::new(store), clock);
     let (mut browser, ..) = host.alice().await;

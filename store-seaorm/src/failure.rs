@@ -63,9 +63,11 @@ impl Failure {
             Self::Overtaken => Kind::Refused,
             Self::Database(error) => kind(error),
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(error) => {
-                sqlite::kind(error.sqlite_error().map(|error| error.extended_code))
-            }
+            // Some builds of SQLite tell where in a statement it is wrong, by another kind of error.
+            Self::Sqlite(error) => match error.sqlite_error() {
+                Some(error) => sqlite::kind(Some(error.extended_code)),
+                None => Kind::SqliteGeneric,
+            },
             Self::NotBegun(error) => match kind(error) {
                 Kind::Lost => Kind::Closed,
                 other => other,

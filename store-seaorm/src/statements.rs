@@ -95,7 +95,7 @@ pub(crate) struct Statements {
     pub(crate) end_expired: Batch,
     /// Puts off those that the cleanup was to look at and found alive, where
     /// [`Dialect::puts_cleanup_off`].
-    pub(crate) put_off: Option<Batch>,
+    pub(crate) put_off: Option<Sql>,
     pub(crate) list: [Sql; 4],
     pub(crate) count: [Sql; 2],
     /// Locks two things in the order in which every transaction does.
@@ -407,53 +407,66 @@ impl Writer {
             String::new()
         };
         // Those that it is to look at are so many and no more, whatever it finds.
-        let chosen = "WHERE cleanup_at <= ? ORDER BY cleanup_at LIMIT ?";
-        let text = |skip_locked: &str| match self.dialect {
-            Dialect::Postgres => format!(
-                "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} {chosen} \
-                 FOR UPDATE{skip_locked})) AND expires <= ?{returning}"
-            ),
-            Dialect::Sqlite => format!(
-                "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} \
-                 WHERE expires <= ? ORDER BY expires LIMIT ?){returning}"
-            ),
-            Dialect::MySql | Dialect::MariaDb => {
-                let joined = joined(table, &format!("{chosen} FOR UPDATE{skip_locked}"));
-                if hand_back {
-                    let columns = COLUMNS.replace(", ", ", session.");
-                    format!(
-                        "SELECT session.{columns} FROM {joined} WHERE session.expires <= ? \
-                         FOR UPDATE"
-                    )
-                } else {
-                    format!("DELETE session FROM {joined} WHERE session.expires <= ?")
-                }
+        const DUE: &str = "WHERE cleanup_at <= ? ORDER BY cleanup_at LIMIT ?";
+        // And when it is to wait, those that it is to remove: it must not wait for what is alive.
+        const EXPIRED: &str = "WHERE cleanup_at <= ? AND expires <= ? ORDER BY cleanup_at LIMIT ?";
+        let postgres = |chosen: &str| {
+            format!(
+                "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} {chosen})) \
+                 AND expires <= ?{returning}"
+            )
+        };
+        let mysql = |chosen: &str| {
+            let joined = joined(table, chosen);
+            if hand_back {
+                let columns = COLUMNS.replace(", ", ", session.");
+                format!(
+                    "SELECT session.{columns} FROM {joined} WHERE session.expires <= ? FOR UPDATE"
+                )
+            } else {
+                format!("DELETE session FROM {joined} WHERE session.expires <= ?")
             }
         };
-        let texts = [text(" SKIP LOCKED"), text("")];
+        let past_locks = format!("{DUE} FOR UPDATE SKIP LOCKED");
+        let texts = match self.dialect {
+            Dialect::Postgres => [
+                postgres(&past_locks),
+                postgres(&format!("{EXPIRED} FOR UPDATE")),
+            ],
+            // To lock what it reads would be to wait for what is alive.
+            Dialect::MySql | Dialect::MariaDb => [mysql(&past_locks), mysql(EXPIRED)],
+            Dialect::Sqlite => {
+                let text = format!(
+                    "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} \
+                     WHERE expires <= ? ORDER BY expires LIMIT ?){returning}"
+                );
+                [text.clone(), text]
+            }
+        };
         self.batch(names, texts)
     }
 
-    /// When a session that never expires, or not for long, is looked at again, the caller says.
-    fn put_off(&mut self) -> Option<Batch> {
-        if !self.dialect.puts_cleanup_off() {
-            return None;
-        }
+    /// When a session that never expires, or not for long, is looked at again, the caller says. One
+    /// that somebody holds can wait for the next time.
+    fn put_off(&mut self) -> Option<Sql> {
         let table = &self.table;
-        let chosen = format!("WHERE cleanup_at <= ? AND {IS_LIVE} ORDER BY cleanup_at LIMIT ?");
-        let text = |skip_locked: &str| match self.dialect {
-            Dialect::Postgres | Dialect::Sqlite => format!(
+        let chosen = format!(
+            "WHERE cleanup_at <= ? AND {IS_LIVE} ORDER BY cleanup_at LIMIT ? \
+             FOR UPDATE SKIP LOCKED"
+        );
+        let text = match self.dialect {
+            Dialect::Sqlite => return None,
+            Dialect::Postgres => format!(
                 "UPDATE {table} SET cleanup_at = LEAST(expires, ?) WHERE ctid = ANY (ARRAY(\
-                 SELECT ctid FROM {table} {chosen} FOR UPDATE{skip_locked}))"
+                 SELECT ctid FROM {table} {chosen}))"
             ),
             Dialect::MySql | Dialect::MariaDb => format!(
                 "UPDATE (SELECT CAST(? AS DATETIME(6)) AS at) AS again STRAIGHT_JOIN {} \
                  SET session.cleanup_at = COALESCE(LEAST(session.expires, again.at), again.at)",
-                joined(table, &format!("{chosen} FOR UPDATE{skip_locked}"))
+                joined(table, &chosen)
             ),
         };
-        let texts = [text(" SKIP LOCKED"), text("")];
-        Some(self.batch(["put off", "put off, waiting"], texts))
+        Some(self.sql("put off", text))
     }
 
     fn batch(&mut self, [first, waiting]: [&'static str; 2], texts: [String; 2]) -> Batch {

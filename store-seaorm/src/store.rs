@@ -118,7 +118,12 @@ impl SeaOrmUserSessionStore {
     /// A store on a database of this URL, `postgres://`, `mysql://` (MariaDB too) or `sqlite://`,
     /// with everything else at its default: [`builder`](Self::builder) says what that is.
     ///
-    /// The table need not be there: the first operation without it is [`Error::NotMigrated`].
+    /// The table need not be there: the first operation without it is [`Error::NotMigrated`]. So is
+    /// one on an older table that needs what is missing there; reads may still find sessions.
+    ///
+    /// The store belongs to the runtime that connected it. Behind a PgBouncer that lends sessions
+    /// for a transaction at a time it needs one that knows prepared statements (1.21 or newer, with
+    /// `max_prepared_statements`), or `?statement-cache-capacity=0` in the URL.
     ///
     /// # Errors
     /// [`Error::Configuration`] for a URL that is none, or is for a database whose feature is off;
@@ -342,8 +347,7 @@ impl UserSessionStoreCleanup for SeaOrmUserSessionStore {
     #[tracing::instrument(name = "store.end_expired_sessions", level = "debug", skip_all)]
     async fn end_expired_sessions(&self, limit: NonZeroU32) -> Result<Vec<UserSession>> {
         let limit = limit.min(MAX_LIMIT);
-        run!(self, Attempt::Write, limit, |inner, db, limit| inner
-            .end_expired(db, *limit))
+        cleanup::end_expired(self, limit).await
     }
 }
 

@@ -2,6 +2,11 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How long what nobody waits for goes on. It is stopped when the server has fallen silent, and its
+/// connection closed.
+const LONGEST_ALONE: Duration = Duration::from_secs(60);
 
 /// A future that goes on by itself when it is dropped.
 ///
@@ -47,7 +52,7 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for ToTheEnd<F> {
             && let Some(work) = self.work.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(work);
+            runtime.spawn(async move { tokio::time::timeout(LONGEST_ALONE, work).await });
         }
     }
 }

@@ -35,7 +35,10 @@ async fn up_makes_table_indexes_and_history() {
     );
     assert_eq!(
         texts(&db, "SELECT version FROM user_sessions_migrations").await,
-        ["m20261120_000001_create_user_sessions"]
+        [
+            "m20261120_000001_create_user_sessions",
+            "m20261120_000002_defer_cleanup"
+        ]
     );
 }
 

@@ -10,7 +10,8 @@ use crate::database::server::Pool;
 use crate::database::server::postgres::Postgres;
 
 /// A lock is waited for as long as a connection. Set by a statement, since PgBouncer refuses options
-/// that it does not know.
+/// that it does not know; where it lends a session for a transaction at a time, this is for whoever
+/// gets the session.
 const SESSION: &str = "SET lock_timeout = '10s'";
 
 pub(super) async fn connect(url: &str, max_connections: Option<u32>) -> Result<Connections> {

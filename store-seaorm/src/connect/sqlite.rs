@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::ConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use store_core::Result;
+use store_core::{Error, Result};
 
 use super::{Connections, beside, check_url, open, options};
 use crate::database::Database;
@@ -18,6 +18,11 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn connect(url: &str, max_connections: Option<u32>) -> Result<Connections> {
     check_url::<SqliteConnectOptions>(url)?;
+    if parts(url).0.starts_with("file:") {
+        return Err(Error::configuration(
+            "the URL of an SQLite file is `sqlite:` and a path, not SQLite's own `file:`",
+        ));
+    }
     if is_in_memory(url) {
         // The database is gone with its connection: one, for as long as the store is there.
         let mut options = tuned(options(url, 1));
@@ -56,14 +61,19 @@ fn tuned(mut options: ConnectOptions) -> ConnectOptions {
 }
 
 /// The URL as SQLite reads one, <https://www.sqlite.org/uri.html>: the file is the same, but no file
-/// is made unless the URL says so.
+/// is made unless the URL says so, and no cache is shared: in a shared one readers and the writer
+/// wait for each other.
 fn uri(url: &str) -> String {
     let (file, parameters) = parts(url);
     let root = if file.starts_with('/') { "//" } else { "" };
     let file = file.replace('#', "%23");
-    let has_mode = parameters.split('&').any(|one| one.starts_with("mode="));
-    let mode = if has_mode { "" } else { "mode=rw&" };
-    format!("file:{root}{file}?{mode}{parameters}")
+    let given = parameters.split('&');
+    let given = given.filter(|one| !one.is_empty() && !one.starts_with("cache="));
+    let mut parameters: Vec<_> = given.collect();
+    if !parameters.iter().any(|one| one.starts_with("mode=")) {
+        parameters.push("mode=rw");
+    }
+    format!("file:{root}{file}?{}", parameters.join("&"))
 }
 
 /// As sqlx reads the URL. A file without a name is a temporary one, which goes with its connection
@@ -111,13 +121,13 @@ mod tests {
     #[test]
     fn sqlite_is_given_the_file_of_the_url() {
         for (url, expected) in [
-            ("sqlite://sessions.db", "file:sessions.db?mode=rw&"),
+            ("sqlite://sessions.db", "file:sessions.db?mode=rw"),
             ("sqlite:sessions.db?mode=rwc", "file:sessions.db?mode=rwc"),
+            ("sqlite:///tmp/a%20b#.db", "file:///tmp/a%20b%23.db?mode=rw"),
             (
-                "sqlite:///tmp/a%20b#.db",
-                "file:///tmp/a%20b%23.db?mode=rw&",
+                "sqlite://x?cache=shared&immutable=1",
+                "file:x?immutable=1&mode=rw",
             ),
-            ("sqlite://x?immutable=1", "file:x?mode=rw&immutable=1"),
         ] {
             assert_eq!(uri(url), expected);
         }

@@ -15,8 +15,9 @@ use std::time::Duration;
 use deadpool::Runtime;
 use deadpool::managed::{
     self, Manager, Metrics, Object, PoolConfig, PoolError, QueueMode, RecycleError, RecycleResult,
-    Timeouts,
+    TimeoutType, Timeouts,
 };
+use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::{self, Connection as _};
 use sea_orm::{ConnAcquireErr, DbErr, QueryResult, RuntimeErr, SqlxError};
 use store_core::Result as StoreResult;
@@ -27,6 +28,9 @@ use crate::connect::{ACQUIRE_TIMEOUT, IDLE_TIMEOUT, MAX_LIFETIME, PING_AFTER};
 use crate::failure::{Failure, Kind};
 use crate::locks::Locks;
 use crate::statements::{Sql, Statements};
+
+/// How long a connection that lay idle may take for a sign of life.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often the pool looks for connections that nobody needs any more.
 const REAP_EVERY: Duration = Duration::from_secs(60);
@@ -62,6 +66,10 @@ pub(crate) trait Server: Send + Sync + 'static {
         script: String,
     ) -> impl Future<Output = Result<u64, SqlxError>> + Send;
 
+    /// Whether a connection that got this answer from the server is worth keeping: it is not if the
+    /// server ends it now, or has become one that only reads.
+    fn is_worth_keeping(error: &(dyn DatabaseError + 'static)) -> bool;
+
     /// What begins a transaction of the isolation that our locks ask for.
     const BEGIN: &'static str;
 }
@@ -77,7 +85,7 @@ impl<S: Server> Pool<S> {
             timeouts: Timeouts {
                 wait: Some(ACQUIRE_TIMEOUT),
                 create: Some(ACQUIRE_TIMEOUT),
-                recycle: Some(ACQUIRE_TIMEOUT),
+                recycle: Some(PING_TIMEOUT),
             },
             // The rest of them may rest, and be closed in the end.
             queue_mode: QueueMode::Lifo,
@@ -94,7 +102,9 @@ impl<S: Server> Pool<S> {
     }
 
     pub(crate) async fn get(&self) -> Result<Held<S>, Failure> {
-        match self.0.get().await {
+        // The pool's own time-outs are for each step.
+        let object = tokio::time::timeout(ACQUIRE_TIMEOUT, self.0.get()).await;
+        match object.unwrap_or(Err(PoolError::Timeout(TimeoutType::Wait))) {
             Ok(object) => Ok(Held(Some(object))),
             Err(PoolError::Backend(error)) => {
                 Err(DbErr::Conn(RuntimeErr::SqlxError(error.into())).into())
@@ -132,18 +142,18 @@ impl<S: Server> Pool<S> {
 struct Opener<S>(S);
 
 /// A connection to a server.
-struct Line<C> {
-    connection: C,
+struct Line<S: Server> {
+    connection: S::Connection,
     /// Whether something was asked and the answer is not there.
     is_waiting: bool,
     in_transaction: bool,
 }
 
 impl<S: Server> Manager for Opener<S> {
-    type Type = Line<S::Connection>;
+    type Type = Line<S>;
     type Error = SqlxError;
 
-    async fn create(&self) -> Result<Line<S::Connection>, SqlxError> {
+    async fn create(&self) -> Result<Line<S>, SqlxError> {
         Ok(Line {
             connection: self.0.connect().await?,
             is_waiting: false,
@@ -151,11 +161,10 @@ impl<S: Server> Manager for Opener<S> {
         })
     }
 
-    async fn recycle(
-        &self,
-        line: &mut Line<S::Connection>,
-        metrics: &Metrics,
-    ) -> RecycleResult<SqlxError> {
+    async fn recycle(&self, line: &mut Line<S>, metrics: &Metrics) -> RecycleResult<SqlxError> {
+        if metrics.age() >= MAX_LIFETIME {
+            return Err(RecycleError::message("it has become old"));
+        }
         if metrics.last_used() < PING_AFTER {
             return Ok(());
         }
@@ -167,14 +176,14 @@ impl<S: Server> Manager for Opener<S> {
 pub(crate) struct Held<S: Server>(Option<Object<Opener<S>>>);
 
 impl<S: Server> Held<S> {
-    fn line(&mut self) -> &mut Line<S::Connection> {
+    fn line(&mut self) -> &mut Line<S> {
         self.0.as_mut().expect("only dropping takes it")
     }
 }
 
-impl<C> Line<C> {
+impl<S: Server> Line<S> {
     /// The connection, marked.
-    fn asked(&mut self) -> &mut C {
+    fn asked(&mut self) -> &mut S::Connection {
         self.is_waiting = true;
         &mut self.connection
     }
@@ -187,10 +196,13 @@ impl<C> Line<C> {
                 Ok(answer)
             }
             Err(error) => {
-                let is_from_the_server = matches!(error, SqlxError::Database(_));
+                let is_worth_keeping = match &error {
+                    SqlxError::Database(error) => S::is_worth_keeping(&**error),
+                    _ => false,
+                };
                 let failure = Failure::from(DbErr::Exec(RuntimeErr::SqlxError(error.into())));
                 let is_open = !matches!(failure.kind(), Kind::Closed | Kind::Lost);
-                self.is_waiting = !(is_from_the_server && is_open);
+                self.is_waiting = !(is_worth_keeping && is_open);
                 Err(failure)
             }
         }

@@ -7,6 +7,7 @@
 mod connection;
 mod writer;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -50,7 +51,8 @@ impl SqliteFile {
             let mut reader = off_the_runtime(move || Sqlite::open_reader(&opened)).await?;
             start("session reader", move || {
                 while let Ok(read) = to_read.recv() {
-                    read(&mut reader);
+                    // A panic is its caller's: the channel's end tells. The reader goes on.
+                    let _ = catch_unwind(AssertUnwindSafe(|| read(&mut reader)));
                 }
             })?;
         }
@@ -68,10 +70,7 @@ impl SqliteFile {
         let is_sent = match what {
             Attempt::Read => {
                 let read = move |reader: &mut Sqlite| {
-                    // Whoever has stopped waiting needs no answer.
-                    if !answer.is_closed() {
-                        let _ = answer.send(in_time(until).and_then(|()| operation(reader)));
-                    }
+                    let _ = answer.send(in_time(until).and_then(|()| operation(reader)));
                 };
                 self.reads.send(Box::new(read)).is_ok()
             }
@@ -93,8 +92,12 @@ fn in_time(until: Instant) -> Result<(), Failure> {
     if Instant::now() < until {
         Ok(())
     } else {
-        Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into())
+        Err(too_late())
     }
+}
+
+fn too_late() -> Failure {
+    DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()
 }
 
 /// The answer of a future that waits for nothing: what runs on a thread of SQLite's is there when

@@ -9,6 +9,8 @@ pub(super) fn kind(number: u16) -> Kind {
         1205 | 1213 | 1020 => Kind::Refused,
         // too many connections, in all or of this user; Galera: node not ready, error during commit
         1040 | 1203 | 1226 | 1047 | 1180 => Kind::Refused,
+        // read-only, as a replica is, or a server that was made one
+        1290 | 1836 => Kind::Refused,
         // a statement's time-out on MySQL and on MariaDB: another try would wait as long
         3024 | 1969 => Kind::Exhausted,
         // MySQL: the client was idle for longer than the server keeps a connection

@@ -14,7 +14,7 @@ use crate::dialect::Dialect;
 use crate::failure::Failure;
 use crate::locks::Locks;
 use crate::retry::Attempt;
-use crate::statements::{self, Sql, Statements};
+use crate::statements::{Sql, Statements};
 
 /// Larger batches raise the latency of readers and writers beside them; smaller ones take longer in
 /// all.
@@ -55,11 +55,12 @@ pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64
         let batch = run!(store, Attempt::Write, as_of, |inner, db, as_of| inner
             .delete_batch(db, *as_of));
         match batch {
-            Ok(Batch {
-                removed: 0,
-                put_off: 0,
-            }) => return Ok(deleted),
-            Ok(batch) => deleted += batch.removed,
+            Ok(batch) => {
+                deleted += batch.removed;
+                if batch.was_the_last() {
+                    return Ok(deleted);
+                }
+            }
             Err(error) if deleted == 0 => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, deleted, "the cleanup of expired sessions stopped half-way");
@@ -70,104 +71,121 @@ pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64
     }
 }
 
-/// What a batch has done. Nothing only if there is nothing left to do.
+/// The first batch that has sessions to hand back. Rows that cannot be sessions are gone after their
+/// batch, but they are none.
+pub(super) async fn end_expired(
+    store: &SeaOrmUserSessionStore,
+    limit: NonZeroU32,
+) -> Result<Vec<UserSession>> {
+    let as_of = store.inner.now();
+    loop {
+        let given = (as_of, limit);
+        let (ended, batch) = run!(store, Attempt::Write, given, |inner, db, (as_of, limit)| {
+            inner.end_batch(db, *as_of, limit.get())
+        })?;
+        if !ended.is_empty() || batch.was_the_last() {
+            return Ok(ended);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// What a batch has done.
 #[derive(Clone, Copy)]
 struct Batch {
     removed: u64,
     put_off: u64,
 }
 
+impl Batch {
+    /// What comes to be put off meanwhile, from nodes of an older version or with a slow clock, is
+    /// for the next cleanup.
+    fn was_the_last(self) -> bool {
+        self.removed == 0 && self.put_off < u64::from(BATCH)
+    }
+}
+
 impl Inner {
-    /// Rows that others hold are passed over at first, and waited for at last.
+    /// Rows that others hold are passed over at first. When none is left that they do not, what has
+    /// expired is waited for.
     async fn delete_batch(
         &self,
         db: &mut impl Connection,
         as_of: DateTime<Utc>,
     ) -> Result<Batch, Failure> {
         let statements = self.statements(db).await?;
-        let values = batch_values(statements, as_of, BATCH);
         let sql = &statements.delete_expired;
-        for (removing, putting_off) in passes(statements, sql) {
-            let removed = delete_in_batch(db, statements, removing, &values).await?;
-            let put_off = put_off(db, putting_off, as_of, BATCH, removed).await?;
-            if removed > 0 || put_off > 0 {
-                return Ok(Batch { removed, put_off });
-            }
+        let values = batch_values(statements, as_of, BATCH);
+        let removed = change_batch(db, statements, &sql.first, &values).await?;
+        let put_off = put_off(db, statements, as_of, BATCH, removed).await?;
+        let mut batch = Batch { removed, put_off };
+        if let (true, Some(waiting)) = (batch.was_the_last(), &sql.waiting) {
+            let values = waiting_values(as_of, BATCH);
+            batch.removed = change_batch(db, statements, waiting, &values).await?;
         }
-        Ok(Batch {
-            removed: 0,
-            put_off: 0,
-        })
+        Ok(batch)
     }
 
-    /// Rows that cannot be sessions are gone after their batch, but they are none to hand back.
-    pub(super) async fn end_expired(
+    /// Likewise, with what was removed.
+    async fn end_batch(
         &self,
         db: &mut impl Connection,
-        limit: NonZeroU32,
-    ) -> Result<Vec<UserSession>, Failure> {
+        as_of: DateTime<Utc>,
+        limit: u32,
+    ) -> Result<(Vec<UserSession>, Batch), Failure> {
         let statements = self.statements(db).await?;
-        let (as_of, limit) = (self.now(), limit.get());
-        let values = batch_values(statements, as_of, limit);
         let sql = &statements.end_expired;
-        'batches: loop {
-            for (removing, putting_off) in passes(statements, sql) {
-                let mut rows = end_in_batch(db, statements, removing, &values).await?;
-                let removed = rows.len() as u64;
-                let put_off = put_off(db, putting_off, as_of, limit, removed).await?;
-                let ended = sessions(&mut rows);
-                if !ended.is_empty() {
-                    return Ok(ended);
-                }
-                if removed > 0 || put_off > 0 {
-                    continue 'batches;
-                }
-            }
-            return Ok(Vec::new());
+        let values = batch_values(statements, as_of, limit);
+        let mut rows = end_in_batch(db, statements, &sql.first, &values).await?;
+        let removed = rows.len() as u64;
+        let put_off = put_off(db, statements, as_of, limit, removed).await?;
+        let mut batch = Batch { removed, put_off };
+        if let (true, Some(waiting)) = (batch.was_the_last(), &sql.waiting) {
+            let values = waiting_values(as_of, limit);
+            rows = end_in_batch(db, statements, waiting, &values).await?;
+            batch.removed = rows.len() as u64;
         }
+        Ok((sessions(&mut rows), batch))
     }
-}
-
-/// Two passes over what is left: past what others hold, and waiting for it.
-fn passes<'a>(
-    statements: &'a Statements,
-    removing: &'a statements::Batch,
-) -> impl Iterator<Item = (&'a Sql, Option<&'a Sql>)> {
-    let putting_off = statements.put_off.as_ref();
-    let first = (&removing.first, putting_off.map(|batch| &batch.first));
-    let waiting = removing.waiting.as_ref().map(|waiting| {
-        let putting_off = putting_off.and_then(|batch| batch.waiting.as_ref());
-        (waiting, putting_off)
-    });
-    [Some(first), waiting].into_iter().flatten()
 }
 
 /// Puts off what the cleanup has found alive, if it has: a full batch was all expired.
+///
+/// What was removed must be told, so after a removal a failure here is not the operation's: the next
+/// batch finds the same rows.
 async fn put_off(
     db: &mut impl Connection,
-    sql: Option<&Sql>,
+    statements: &Statements,
     as_of: DateTime<Utc>,
     limit: u32,
     removed: u64,
 ) -> Result<u64, Failure> {
     let at = look_again_at(as_of);
-    match sql {
-        Some(sql) if removed < u64::from(limit) && at > as_of => {
-            let values = [
-                Bind::time(at),
-                Bind::time(as_of),
-                Bind::time(as_of),
-                Bind::Integer(i64::from(limit)),
-            ];
-            db.execute(sql, &values).await
+    let Some(sql) = &statements.put_off else {
+        return Ok(0);
+    };
+    if removed >= u64::from(limit) || at <= as_of {
+        return Ok(0);
+    }
+    let values = [
+        Bind::time(at),
+        Bind::time(as_of),
+        Bind::time(as_of),
+        Bind::Integer(i64::from(BATCH)),
+    ];
+    match change_batch(db, statements, sql, &values).await {
+        Err(failure) if removed > 0 => {
+            tracing::debug!(?failure, "live sessions could not be put off");
+            db.roll_back().await;
+            Ok(0)
         }
-        _ => Ok(0),
+        answer => answer,
     }
 }
 
 /// On MySQL and MariaDB in a transaction at READ COMMITTED: at their default isolation it would
 /// lock the gaps of the index, and with them every renewal.
-async fn delete_in_batch(
+async fn change_batch(
     db: &mut impl Connection,
     statements: &Statements,
     sql: &Sql,
@@ -202,10 +220,17 @@ async fn end_in_batch<C: Connection>(
     }
 }
 
+/// What the statements take that pass over what others hold.
 fn batch_values(statements: &Statements, as_of: DateTime<Utc>, limit: u32) -> Vec<Bind<'static>> {
     let mut values = vec![Bind::time(as_of), Bind::Integer(i64::from(limit))];
     if statements.dialect.puts_cleanup_off() {
         values.push(Bind::time(as_of));
     }
     values
+}
+
+/// What the statements take that wait for it.
+fn waiting_values(as_of: DateTime<Utc>, limit: u32) -> [Bind<'static>; 4] {
+    let (as_of, limit) = (Bind::time(as_of), Bind::Integer(i64::from(limit)));
+    [as_of, as_of, limit, as_of]
 }

@@ -63,7 +63,7 @@ async fn of_the_store_sign_nobody_out(db: TestDatabase) {
         rename(app.store.connection(), "user_sessions", "elsewhere").await;
         500
     } else {
-        app.store.connection().clone().close().await.unwrap();
+        refuse_connections(app.store.database()).await;
         503
     };
     let retry_after = if status == 503 { "5" } else { "" };
@@ -90,6 +90,20 @@ async fn of_the_store_sign_nobody_out(db: TestDatabase) {
     assert_eq!(page.answer.header("retry-after"), retry_after);
     assert!(!pending.cookies().contains("bff-session"));
     assert_eq!(browser.cookies(), cookies);
+}
+
+/// Ends the connections to a database of PostgreSQL's, and lets nobody open another.
+async fn refuse_connections(db: &TestDatabase) {
+    let mut url = reqwest::Url::parse(db.url()).unwrap();
+    let name = url.path().trim_start_matches('/').to_owned();
+    url.set_path("/postgres");
+    let admin = sea_orm::Database::connect(url.as_str()).await.unwrap();
+    for sql in [
+        format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"),
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"),
+    ] {
+        admin.execute_unprepared(&sql).await.unwrap();
+    }
 }
 
 /// Without the provider nobody signs in, and everybody who is signed in goes on, and can sign out.

@@ -210,9 +210,14 @@ fn parameters(name: &str, kind: DatabaseKind) -> Vec<Parameter> {
         }
         "live of subject" => vec![Partition, Subject, Time],
         "delete expired" | "delete expired, waiting" | "end expired" | "end expired, waiting" => {
-            [&[Time, Limit], cleanup_at].concat()
+            // Those that wait choose by both times.
+            let by_expiry: &[Parameter] = match name.ends_with("waiting") {
+                true => &[Time],
+                false => &[],
+            };
+            [&[Time], by_expiry, &[Limit], cleanup_at].concat()
         }
-        "put off" | "put off, waiting" => vec![Time, Time, Time, Limit],
+        "put off" => vec![Time, Time, Time, Limit],
         "list" => vec![Partition, Time, Limit],
         "list after" => vec![Partition, Time, Time, Time, UserKey, Limit],
         "list of subject" => vec![Partition, Time, Subject, Limit],

@@ -1,6 +1,9 @@
 //! MySQL and MariaDB.
 
-use sea_orm::sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection};
+use sea_orm::sqlx::error::DatabaseError;
+use sea_orm::sqlx::mysql::{
+    MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlDatabaseError,
+};
 use sea_orm::sqlx::{
     Arguments as _, AssertSqlSafe, ConnectOptions as _, Executor as _, query_with, raw_sql,
 };
@@ -21,6 +24,16 @@ impl Server for MySql {
 
     /// The session is at READ COMMITTED already.
     const BEGIN: &'static str = "START TRANSACTION";
+
+    /// After what has to do with the connection (08S01, a packet too large among them) the server
+    /// closes it.
+    fn is_worth_keeping(error: &(dyn DatabaseError + 'static)) -> bool {
+        error
+            .try_downcast_ref::<MySqlDatabaseError>()
+            .is_some_and(|error| {
+                error.code() != Some("08S01") && !matches!(error.number(), 1290 | 1836)
+            })
+    }
 
     async fn connect(&self) -> Result<MySqlConnection, SqlxError> {
         let mut connection = self.options.connect().await?;

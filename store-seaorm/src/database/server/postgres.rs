@@ -1,6 +1,9 @@
 //! PostgreSQL.
 
-use sea_orm::sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
+use sea_orm::sqlx::error::DatabaseError;
+use sea_orm::sqlx::postgres::{
+    PgArguments, PgConnectOptions, PgConnection, PgDatabaseError, PgSeverity,
+};
 use sea_orm::sqlx::{
     Arguments as _, AssertSqlSafe, ConnectOptions as _, Executor as _, query_with, raw_sql,
 };
@@ -19,7 +22,18 @@ pub(crate) struct Postgres {
 impl Server for Postgres {
     type Connection = PgConnection;
 
-    const BEGIN: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+    /// The time-out here as well: behind PgBouncer the session is another's with each transaction.
+    const BEGIN: &'static str =
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'";
+
+    fn is_worth_keeping(error: &(dyn DatabaseError + 'static)) -> bool {
+        error
+            .try_downcast_ref::<PgDatabaseError>()
+            .is_some_and(|error| {
+                !matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)
+                    && error.code() != "25006"
+            })
+    }
 
     async fn connect(&self) -> Result<PgConnection, SqlxError> {
         let mut connection = self.options.connect().await?;

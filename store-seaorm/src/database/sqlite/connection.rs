@@ -26,8 +26,15 @@ impl Sqlite {
     pub(super) fn open_writer(options: &Options) -> Result<Self, Failure> {
         let this = Self::open(options)?;
         // Readers do not wait for the writer, nor it for them.
-        this.connection
-            .pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        let mode = this
+            .connection
+            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+        if mode != "wal" {
+            tracing::warn!(
+                mode,
+                "not in WAL mode: readers and the writer wait for each other"
+            );
+        }
         // What was acknowledged survives a power cut. SQLite's own default in WAL mode too, but not
         // that of every build of it.
         this.connection.pragma_update(None, "synchronous", "FULL")?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rusqlite::ffi;
 use tokio::sync::oneshot;
 
-use super::{Sqlite, in_time};
+use super::{Sqlite, in_time, too_late};
 use crate::failure::Failure;
 
 /// The most operations in one transaction: those that come meanwhile are the next one's.
@@ -19,6 +19,9 @@ const LONGEST: Duration = Duration::from_millis(5);
 pub(super) type Write = Box<dyn Operation>;
 
 pub(super) trait Operation: Send {
+    /// Whether its turn has come too late.
+    fn is_late(&self) -> bool;
+
     /// Runs it within the transaction. Its answer waits for the commit.
     fn run(&mut self, writer: &mut Sqlite);
 
@@ -58,6 +61,10 @@ where
     T: Send + 'static,
     F: FnOnce(&mut Sqlite) -> Result<T, Failure> + Send + 'static,
 {
+    fn is_late(&self) -> bool {
+        in_time(self.until).is_err()
+    }
+
     fn run(&mut self, writer: &mut Sqlite) {
         if let Some(operation) = self.operation.take() {
             self.answer = Some(in_time(self.until).and_then(|()| operation(writer)));
@@ -88,6 +95,11 @@ where
 pub(super) fn run(mut writer: Sqlite, waiting: &flume::Receiver<Write>) {
     let mut taken: Vec<Write> = Vec::with_capacity(MOST);
     while let Ok(first) = waiting.recv() {
+        // While another process held the file, the queue may have grown long.
+        if first.is_late() {
+            first.settle(Err(too_late()));
+            continue;
+        }
         taken.push(first);
         let outcome = transaction(&mut writer, &mut taken, waiting);
         for write in taken.drain(..) {
@@ -129,7 +141,12 @@ fn transaction(
             break;
         }
     }
-    writer.run("COMMIT")
+    let committed = writer.run("COMMIT");
+    if committed.is_err() && !writer.connection.is_autocommit() {
+        // Whoever waits for the file must not wait for the next write.
+        writer.run("ROLLBACK")?;
+    }
+    committed
 }
 
 /// The same outcome once more: everyone in the transaction is told.
