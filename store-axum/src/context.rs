@@ -123,8 +123,13 @@ impl<T: SessionData> SessionContext<T> {
         *self.lock_choice() = Some(kind);
     }
 
-    /// What links a browser's requests, whoever is signed in: a digest of its permanent id, `ss-pid`.
-    /// It opens nothing. `None` where the request presents none.
+    /// What links a browser's requests: a digest of its permanent id, `ss-pid` or `X-ss-pid`, which
+    /// opens nothing. `None` where the request presents none.
+    ///
+    /// It is as the client says, and nobody has checked it: no proof of who it is. It stays through
+    /// temporary sessions. Where a permanent session begins or gets a new secret, the permanent id
+    /// is that secret, and so another one than before; the digest is then the key that the
+    /// session has in the store.
     pub fn permanent_id(&self) -> Option<UserKey> {
         let secret = self.0.presented.permanent_id.secret();
         secret.map(CookieSecret::user_key)
@@ -167,10 +172,21 @@ impl<T: SessionData> SessionContext<T> {
 
     /// The request's session, or else a visitor's new one, which is written at once.
     ///
+    /// None begins in a request of a page's script (`Sec-Fetch-Mode`) whose cookie names a session
+    /// that is not there: another tab may be signing in, and the visitor's cookie would overwrite
+    /// the user's. That is [`SessionRejection::Ended`], and the next navigation begins anew.
+    ///
+    /// Once begun it is done, even if this future is dropped: the response waits for it.
+    ///
     /// # Errors
     /// As [`session`](Self::session); [`SessionRejection::Unreadable`]; [`SessionRejection::Ended`];
     /// [`SessionRejection::ResponseSent`].
     pub async fn get_or_create(&self) -> Result<StoredTicket<T>, SessionRejection> {
+        let this = self.clone();
+        uninterrupted(async move { this.get_or_create_now().await }).await
+    }
+
+    async fn get_or_create_now(&self) -> Result<StoredTicket<T>, SessionRejection> {
         let mut state = self.loaded().await?;
         if let Current::None = &state.current {
             self.begin_visit(&mut state, T::default()).await?;
@@ -227,7 +243,7 @@ impl<T: SessionData> SessionContext<T> {
             let removed = self.tickets().remove(&secret, EndReason::Replaced).await;
             removed.map_err(|error| self.reject(error))?;
         }
-        if !matches!(state.current, Current::None) {
+        if !matches!(state.current, Current::None | Current::Absent) {
             state.current = Current::None;
             state.answer = Answer::SignedOut;
         }
@@ -238,6 +254,10 @@ impl<T: SessionData> SessionContext<T> {
 
     /// Ends the request's session with its refresh tokens; the response removes the cookie. What
     /// was not yet saved goes with it. `None` if the request presents none.
+    ///
+    /// It ends what this request's secret opens. Where another request has
+    /// [given the session a new one](Self::rotate) meanwhile, that is nothing: the session lives on
+    /// under the new secret, until a logout with that, or one by subject or `sid`.
     ///
     /// Once begun it is done, even if this future is dropped: the response waits for it.
     ///
@@ -269,6 +289,9 @@ impl<T: SessionData> SessionContext<T> {
 
     /// Gives the session a new secret, whenever what it may do has changed; the old one opens
     /// nothing any more, and the response sets the cookie. `None` if there is no session.
+    ///
+    /// Other requests that are under way with the old secret find no session any more, a
+    /// [`sign_out`](Self::sign_out) among them, which then ends nothing.
     ///
     /// Once begun it is done, even if this future is dropped: the response waits for it.
     ///
@@ -362,7 +385,11 @@ impl<T: SessionData> SessionContext<T> {
         match found.map_err(|error| self.reject(error))? {
             Retrieved::Session(stored) => state.current = Current::Live(Live { secret, stored }),
             Retrieved::Absent if matches!(state.current, Current::Presented(_)) => {
-                state.current = Current::None;
+                // Where ids travel in headers, no tab gets another's.
+                state.current = match self.0.may_forget || self.speaks_headers() {
+                    true => Current::None,
+                    false => Current::Absent,
+                };
                 state.answer = Answer::Forget;
             }
             // Whoever ended it has told the browser.
@@ -376,7 +403,9 @@ impl<T: SessionData> SessionContext<T> {
         match &state.current {
             Current::Live(live) => Ok(live),
             Current::Unreadable(_) => Err(self.unreadable()),
-            Current::Presented(_) | Current::None | Current::Ended => Err(SessionRejection::Ended),
+            Current::Presented(_) | Current::Absent | Current::None | Current::Ended => {
+                Err(SessionRejection::Ended)
+            }
         }
     }
 
@@ -414,7 +443,7 @@ impl<T: SessionData> SessionContext<T> {
 }
 
 /// Does work that goes on if whoever waits for it does not: a secret that the store has changed and
-/// nobody sends is a user thrown out.
+/// nobody sends is a user thrown out, and a change that was taken out to be written is lost.
 async fn uninterrupted<R: Send + 'static>(work: impl Future<Output = R> + Send + 'static) -> R {
     match tokio::spawn(work.in_current_span()).await {
         Ok(answer) => answer,

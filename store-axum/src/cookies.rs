@@ -35,6 +35,10 @@ pub enum SameSite {
 /// | `Domain` | none, ever | none, ever |
 /// | `Max-Age` | of permanent sessions | of permanent sessions |
 ///
+/// The cookie of a permanent session lasts until the session's absolute limit, or 400 days where it
+/// has none, which is the most that browsers keep. No renewal sends it again, which could overwrite
+/// the one of a login in another tab: when the session really is over, the store knows.
+///
 /// The `__Host-` prefix makes the browser refuse the cookie from any other host, and over plain
 /// http: no neighbouring subdomain can plant one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,10 +91,13 @@ impl CookieOptions {
     /// **For development only**: cookies without `Secure` and `__Host-`, which browsers take over
     /// plain http.
     ///
-    /// A request whose host is not `localhost`, a name below it, or a loopback address, and one
-    /// that has come through a proxy (`Forwarded`, `Via`, `X-Forwarded-…`), is refused as a whole,
-    /// [`SessionRejection::NotLocalhost`](crate::SessionRejection::NotLocalhost), so that this does
-    /// not get into production unseen.
+    /// A request is refused as a whole,
+    /// [`SessionRejection::NotLocalhost`](crate::SessionRejection::NotLocalhost), if its host is
+    /// not `localhost`, a name below it, or a loopback address; if a proxy has left a trace
+    /// (`Forwarded`, `Via`, `X-Real-IP`, `X-Forwarded-…`); and if a page of another host has sent
+    /// it, as its `Origin` or, but for a link from another site, its `Referer` says. That is to
+    /// find a mistake early and no protection: a proxy that says `localhost` for everybody and
+    /// leaves no trace passes, at least with the first page. The layer warns in the log, too.
     pub fn insecure_for_localhost() -> Self {
         Self {
             insecure: true,

@@ -4,18 +4,21 @@ mod host;
 mod prefix;
 
 use axum::extract::OriginalUri;
+use http::header::{ORIGIN, REFERER};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use store_core::PartitionKey;
 
 pub(crate) use self::host::HostName;
-pub(crate) use self::prefix::PathPrefix;
+pub(crate) use self::prefix::{PathPrefix, has_dots};
 
 /// The longest that a path prefix can make a cookie's name longer.
 #[cfg(test)]
 pub(crate) const MAX_SUFFIX_LEN: usize = 1 + 3 * prefix::MAX_LEN;
 
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// Whose page has sent a request, by the Fetch Metadata that browsers add.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// One front end: where it is, and which sessions are its own.
 ///
@@ -130,8 +133,9 @@ impl FrontEnd {
 ///   the name (`__Host-bff-session.shop`), and `Path` stays `/`, as the `__Host-` prefix asks.
 ///   Scripts of one front end can all the same call the other, since they are of one origin: where
 ///   front ends must not trust each other, give each a host of its own.
-/// - **Paths** are compared as they came, before any router takes a prefix away. One with segments
-///   of dots, escaped or not, is at no front end with a path.
+/// - **Paths** are compared as they came, before any router takes a prefix away. If any front end
+///   has a path, a request whose path has segments of dots, escaped or not, is at none at all, 404:
+///   a router that resolves the dots and one that does not would take it to different ones.
 /// - A partition belongs to one issuer: front ends whose users come from different providers need
 ///   partitions of their own.
 #[derive(Clone, Debug)]
@@ -205,6 +209,12 @@ impl FrontEnds {
     }
 
     pub(crate) fn at(&self, host: Option<&HostName>, path: &str) -> Result<usize, Nowhere> {
+        // Not even at one without a path: a router may still take it to the handlers of one that
+        // has one, which would then work with another's sessions.
+        let any_path = self.front_ends.iter().any(|one| one.path.is_some());
+        if any_path && has_dots(path) {
+            return Err(Nowhere::Path);
+        }
         let mut nowhere = Nowhere::Host;
         for (index, one) in self.front_ends.iter().enumerate() {
             if one.host.is_some() && one.host.as_ref() != host {
@@ -219,18 +229,43 @@ impl FrontEnds {
     }
 }
 
-/// Whether a request comes straight from this machine, as far as its headers say.
+/// Whether a request comes straight from this machine, as far as its headers say: its host is a
+/// loopback one, no proxy has left a trace, and no page of another host has sent it.
 pub(crate) fn is_local(request: &Parts) -> bool {
-    const PROXIED: [&str; 5] = [
-        "forwarded",
-        "via",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-proto",
-    ];
     let headers = &request.headers;
-    !PROXIED.iter().any(|name| headers.contains_key(*name))
-        && host::of(original_uri(request), headers).is_some_and(|host| host.is_loopback())
+    let is_loopback = |host: HostName| host.is_loopback();
+    !headers.keys().any(is_by_proxy)
+        && host::of(original_uri(request), headers).is_some_and(is_loopback)
+        && is_from_local_page(headers)
+}
+
+fn is_by_proxy(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
+}
+
+/// Where a proxy says `localhost` for everybody, its pages still name the host that the browser
+/// knows. A `Referer` of another site counts for nothing: it is that of a link to here, or of the
+/// provider at which the user has signed in.
+fn is_from_local_page(headers: &HeaderMap) -> bool {
+    let is_cross_site = only_value(headers, &SEC_FETCH_SITE) == Some(b"cross-site");
+    let is_local = |value: &HeaderValue| {
+        // `Origin: null` says nothing.
+        let uri = Uri::try_from(value.as_bytes()).ok();
+        let authority = uri.as_ref().and_then(Uri::authority);
+        let host = authority.and_then(|it| HostName::parse(it.as_str()));
+        value.as_bytes() == b"null" || host.is_some_and(|host| host.is_loopback())
+    };
+    headers.get_all(ORIGIN).iter().all(is_local)
+        && (is_cross_site || headers.get_all(REFERER).iter().all(is_local))
+}
+
+fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Some(value.as_bytes()),
+        _ => None,
+    }
 }
 
 /// As it came, whatever routers have taken away from it since.
@@ -432,8 +467,61 @@ mod tests {
         }
         assert!(!local("/", &[]));
         assert!(local("http://localhost/", &[]));
-        for proxied in ["forwarded", "via", "x-forwarded-for", "x-forwarded-proto"] {
+        for proxied in [
+            "forwarded",
+            "via",
+            "x-real-ip",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-port",
+            "x-forwarded-prefix",
+            "X-Forwarded-Scheme",
+        ] {
             assert!(!local("/", &[("host", "localhost"), (proxied, "x")]));
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_host_is_not_local() {
+        let local = |headers: &[(&str, &str)]| {
+            let mut request = Request::builder().header("host", "localhost:3000");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            is_local(&request.body(()).unwrap().into_parts().0)
+        };
+        for headers in [
+            &[("origin", "http://localhost:3000")][..],
+            &[("origin", "http://127.0.0.1:5173")],
+            &[("origin", "null")],
+            &[("referer", "http://[::1]:3000/a?b=c")],
+            &[
+                ("referer", "https://id.example/"),
+                ("sec-fetch-site", "cross-site"),
+            ],
+        ] {
+            assert!(local(headers), "{headers:?}");
+        }
+        for headers in [
+            &[("origin", "https://shop.example")][..],
+            &[
+                ("origin", "https://shop.example"),
+                ("sec-fetch-site", "cross-site"),
+            ],
+            &[
+                ("origin", "http://localhost"),
+                ("origin", "http://shop.example"),
+            ],
+            &[("origin", "")],
+            &[("referer", "https://shop.example/cart")],
+            &[
+                ("referer", "https://shop.example/"),
+                ("sec-fetch-site", "same-origin"),
+            ],
+            &[("referer", "https://localhost.shop.example/")],
+            &[("referer", "/cart")],
+        ] {
+            assert!(!local(headers), "{headers:?}");
         }
     }
 }

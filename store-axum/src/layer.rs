@@ -39,6 +39,8 @@ use crate::{
 /// - **It removes dead cookies**: if the session was asked for and has ended, the browser forgets
 ///   it. Where a page's script fetches something (`Sec-Fetch-Mode`), that is left to the next
 ///   navigation, since another tab may be signing in, whose new cookie would go with the dead one.
+///   For the same reason no visitor's session begins there: what such a request writes is
+///   [`Ended`](SessionRejection::Ended), 401.
 /// - **It brings nothing back**: where a session ends while the request runs, whoever ended it has
 ///   told the browser, and this response neither writes it nor touches the cookie.
 /// - **It keeps caches out**: a response that sets a cookie has `Cache-Control: no-store`, unless it
@@ -90,6 +92,9 @@ impl<T: SessionData> ServerSideSessions<T> {
     /// The cookies' names and attributes. Default: [`CookieOptions::default`].
     #[must_use]
     pub fn cookie(self, cookie: CookieOptions) -> Self {
+        if cookie.is_insecure() {
+            tracing::warn!("session cookies are insecure: this is for development on localhost");
+        }
         self.changed(|options| options.cookie = cookie)
     }
 

@@ -109,6 +109,7 @@ mod antiforgery;
 #[cfg(feature = "tower-sessions")]
 mod bridge;
 mod context;
+mod cookie_pairs;
 mod cookies;
 mod data;
 mod extract;

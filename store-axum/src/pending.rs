@@ -64,10 +64,14 @@ impl<T: SessionData> Pending<T> {
         }
     }
 
-    /// Takes changed data over from whoever read it at `turn`.
+    /// Takes changed data over from whoever read it at `turn`. What is written as it was read is no
+    /// change.
     pub(crate) fn put_data(&mut self, turn: Turn, base: &T, data: T) {
         if turn.session != self.session {
             tracing::debug!("a change to a session that this request has ended goes with it");
+            return;
+        }
+        if same(base, &data) {
             return;
         }
         if turn.turn != self.turn {

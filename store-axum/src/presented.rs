@@ -1,11 +1,11 @@
 //! What a request presents: whose secret, and by which way.
 
-use cookie::Cookie;
 use http::HeaderMap;
 use http::header::COOKIE;
 use store_tickets::{CookieSecret, SessionKind};
 
 use crate::SessionHeaders;
+use crate::cookie_pairs::pairs_of;
 use crate::cookies::CookieJar;
 
 /// The most that is read of a request's cookies, in bytes. Browsers send far less.
@@ -133,16 +133,17 @@ impl Presented {
             if len > MAX_COOKIES_LEN {
                 return Err(Unclear::TooLong);
             }
-            // Another application's cookie that is not UTF-8 costs nobody his session.
-            let line = String::from_utf8_lossy(line.as_bytes());
-            for cookie in Cookie::split_parse(&*line).flatten() {
-                let (name, value) = cookie.name_value();
-                if name == jar.id {
-                    presented.id = presented.id.and(Slot::of(value))?;
-                } else if Some(name) == jar.permanent_id.as_deref() {
-                    presented.permanent_id = presented.permanent_id.and(Slot::of(value))?;
-                } else if Some(name) == jar.choice.as_deref() {
-                    presented.choice = one_choice(presented.choice, choice(value))?;
+            for (name, value) in pairs_of(line.as_bytes()) {
+                let is = |own: &str| name == own.as_bytes();
+                // A value that is not UTF-8 is none of ours.
+                let value = std::str::from_utf8(value).ok();
+                let slot = || value.map_or(Slot::Malformed, Slot::of);
+                if is(&jar.id) {
+                    presented.id = presented.id.and(slot())?;
+                } else if jar.permanent_id.as_deref().is_some_and(is) {
+                    presented.permanent_id = presented.permanent_id.and(slot())?;
+                } else if jar.choice.as_deref().is_some_and(is) {
+                    presented.choice = one_choice(presented.choice, value.and_then(choice))?;
                 }
             }
         }
@@ -262,6 +263,34 @@ mod tests {
         for line in ["", "bff-session", "__Host-bff-session=x", "xbff-session=x"] {
             assert_eq!(one_id(&[("cookie", line.as_bytes())]), Ok(Slot::Missing));
         }
+    }
+
+    /// A neighbouring subdomain may set a cookie of such a name, where the browser would refuse the
+    /// name itself.
+    #[test]
+    fn a_name_after_unicode_white_space_is_another_one() {
+        let (own, planted) = (secret(), secret());
+        let jar = CookieOptions::default().jar("");
+        let id = |line: &str| {
+            let presented = Presented::of(&request(&[("cookie", line.as_bytes())]), &jar, None);
+            presented.map(|presented| presented.id)
+        };
+        for space in [
+            "\u{85}", "\u{a0}", "\u{1680}", "\u{2000}", "\u{2028}", "\u{3000}", "\u{feff}",
+        ] {
+            for name in [
+                format!("{space}{}", jar.id),
+                format!(" {space}{}", jar.id),
+                format!("{}{space}", jar.id),
+            ] {
+                let line = format!("{name}={}", *planted.to_cookie());
+                assert_eq!(id(&line), Ok(Slot::Missing), "{name:?}");
+                let line = format!("{line}; {}={}", jar.id, *own.to_cookie());
+                assert_eq!(id(&line), Ok(Slot::Secret(own.clone())), "{name:?}");
+            }
+        }
+        let line = format!("a=b;\t {} \t=\t{} \t;c", jar.id, *own.to_cookie());
+        assert_eq!(id(&line), Ok(Slot::Secret(own)));
     }
 
     #[test]

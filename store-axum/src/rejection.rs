@@ -18,7 +18,7 @@ use store_tickets::{BagError, TicketError};
 /// | variant | status | |
 /// |---|---|---|
 /// | [`NotSignedIn`](Self::NotSignedIn) | 401 | nobody is signed in |
-/// | [`Ended`](Self::Ended) | 401 | the session ended while the request ran, and the change was not written |
+/// | [`Ended`](Self::Ended) | 401 | the session ended while the request ran, or before a script's request that writes; the change was not written |
 /// | [`Antiforgery`](Self::Antiforgery) | 401 | the antiforgery header is missing, as Duende's BFF answers it |
 /// | [`Ambiguous`](Self::Ambiguous) | 400 | the request presents two sessions |
 /// | [`CookiesTooLarge`](Self::CookiesTooLarge) | 431 | more cookies than anybody reads |

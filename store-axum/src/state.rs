@@ -16,6 +16,9 @@ pub(crate) enum Current<T> {
     /// The request presents one, and nobody has asked for it.
     Presented(CookieSecret),
     Live(Live<T>),
+    /// The one that was presented is not there, and this is a script's request: another tab may be
+    /// signing in, whose cookie a visitor's new one would overwrite.
+    Absent,
     /// There is none: none was presented, it had ended before, or the user has signed out.
     None,
     /// It was there when it was asked for, and is not any more.
@@ -56,7 +59,7 @@ impl<T> State<T> {
         match &self.current {
             Current::Presented(secret) | Current::Unreadable(secret) => Some(secret),
             Current::Live(live) => Some(&live.secret),
-            Current::None | Current::Ended => None,
+            Current::Absent | Current::None | Current::Ended => None,
         }
     }
 

@@ -103,6 +103,45 @@ fn by_path(host: &Host) -> Router {
     Router::new().nest("/shop", inside).merge(around)
 }
 
+/// axum takes a path as it came, so its dots lead to the handlers of `/admin`, whoever else would
+/// resolve them.
+#[tokio::test]
+async fn dots_carry_no_request_into_another_partition() {
+    let host = Host::new();
+    let at = |name: &str| FrontEnd::at_host("example.com", name.parse().unwrap()).unwrap();
+    let front_ends = FrontEnds::new([at("shop"), at("admin").below("/admin").unwrap()]);
+    let router = Router::new()
+        .route("/{*all}", get(buy))
+        .route("/admin/users/{id}", get(buy))
+        .route("/admin/files/{name}", get(buy))
+        .route("/admin/api/{*rest}", get(buy))
+        .layer(host.sessions().front_ends(front_ends.unwrap()));
+    let browser = Browser::default().with_header("host", "example.com");
+    for path in [
+        "/admin/users/%2e%2e",
+        "/admin/users/.%2E",
+        "/admin/files/x%2F..%2Fy",
+        "/admin/files/x%5C..%5cy",
+        "/admin/files/x\\..",
+        "/admin/api/./orders",
+        "/admin/api/../../orders",
+        "/shop/../admin/users/1",
+        "/orders/.",
+    ] {
+        let answer = browser.clone().get(&router, path).await;
+        answer.refused(404, "no front end has this path");
+        assert!(answer.cookies().is_empty());
+    }
+    assert_eq!(host.store.counted(), (0, 0));
+    for (path, expected) in [
+        ("/admin/users/1", "admin 1"),
+        ("/admin/api/a.b/..c", "admin 1"),
+        ("/orders/...", "shop 1"),
+    ] {
+        assert_eq!(browser.clone().get(&router, path).await.body, expected);
+    }
+}
+
 #[tokio::test]
 async fn paths_have_sessions_of_their_own() {
     let host = Host::new();
@@ -194,10 +233,18 @@ async fn development_cookies_are_for_localhost() {
             browser.get(&router, path).await.refused(500, REFUSED);
         }
         // A proxy that says `localhost` for everybody.
-        let mut proxied = Browser::default()
-            .with_header("host", "localhost:3000")
-            .with_header("x-forwarded-for", "203.0.113.7");
-        proxied.get(&router, path).await.refused(500, REFUSED);
+        for (name, value) in [
+            ("x-forwarded-for", "203.0.113.7"),
+            ("x-forwarded-port", "443"),
+            ("x-real-ip", "203.0.113.7"),
+            ("origin", "https://bff.example"),
+            ("referer", "https://bff.example/"),
+        ] {
+            let mut proxied = Browser::default()
+                .with_header("host", "localhost:3000")
+                .with_header(name, value);
+            proxied.get(&router, path).await.refused(500, REFUSED);
+        }
     }
 }
 

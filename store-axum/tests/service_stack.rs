@@ -135,7 +135,7 @@ async fn the_choice_decides_which_id_leads_to_the_session() {
     assert_ne!(permanent, link);
     let stored = host.find(&secret(permanent)).await.unwrap();
     assert_eq!(stored.ticket.kind(), SessionKind::Permanent);
-    assert!(answer.cookies()[0].ends_with("Path=/; Max-Age=1209600"));
+    assert!(answer.cookies()[0].ends_with("Path=/; Max-Age=7776000"));
 
     // Back again, and the temporary session is still there.
     browser.put(CHOICE, "temp");

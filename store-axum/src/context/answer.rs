@@ -66,12 +66,8 @@ impl<T: SessionData> SessionContext<T> {
             return;
         }
         match self.tickets().renew(&mut live.stored).await {
-            Ok(Renewal::NotDue) => {}
-            Ok(Renewal::Renewed) => {
-                if live.stored.ticket.kind() == SessionKind::Permanent {
-                    state.answer = Answer::Secret;
-                }
-            }
+            // The cookie lasts as long as the session may in all.
+            Ok(Renewal::NotDue | Renewal::Renewed) => {}
             // Whoever ended it has told the browser.
             Ok(Renewal::Ended) => state.current = Current::Ended,
             Err(error) => tracing::warn!(
@@ -119,7 +115,10 @@ impl<T: SessionData> SessionContext<T> {
                 let kind = live.stored.ticket.kind();
                 let lasting = match kind {
                     SessionKind::Temporary => Lasting::Temporary,
-                    SessionKind::Permanent => Lasting::For(live.stored.expires_in(self.now())),
+                    SessionKind::Permanent => {
+                        let ends = live.stored.ends();
+                        Lasting::For(ends.map(|ends| ends - self.now()))
+                    }
                 };
                 let value = live.secret.to_cookie();
                 match &jar.permanent_id {

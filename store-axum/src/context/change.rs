@@ -2,8 +2,8 @@
 
 use store_tickets::{AuthenticationTicket, Saved, SessionBag as Bag};
 
-use super::SessionContext;
-use crate::pending::{Changes, Turn};
+use super::{SessionContext, uninterrupted};
+use crate::pending::{Changes, Clash, Turn};
 use crate::state::{Current, State};
 use crate::{SessionData, SessionRejection};
 
@@ -30,10 +30,10 @@ impl<T: SessionData> SessionContext<T> {
         &self,
         mut change: impl FnMut(&mut AuthenticationTicket<T>) -> R + Send,
     ) -> Result<R, SessionRejection> {
-        let mut state = self.loaded().await?;
-        if let Current::None = &state.current {
-            self.begin_visit(&mut state, T::default()).await?;
+        if matches!(self.loaded().await?.current, Current::None) {
+            self.get_or_create().await?;
         }
+        let mut state = self.loaded().await?;
         let answer = self.modify_in(&mut state, &mut change).await?;
         answer.ok_or(SessionRejection::Ended)
     }
@@ -46,7 +46,9 @@ impl<T: SessionData> SessionContext<T> {
         let live = match &mut state.current {
             Current::Live(live) => live,
             Current::Unreadable(_) => return Err(self.unreadable()),
-            Current::Presented(_) | Current::None | Current::Ended => return Ok(None),
+            Current::Presented(_) | Current::Absent | Current::None | Current::Ended => {
+                return Ok(None);
+            }
         };
         let mut written = None;
         let answer = self.tickets().modify(&live.secret, |ticket| {
@@ -69,6 +71,8 @@ impl<T: SessionData> SessionContext<T> {
     /// Saves what this request has changed and not yet written, as the layer does when the response
     /// leaves.
     ///
+    /// Once begun it is done, even if this future is dropped: the response waits for it.
+    ///
     /// # Errors
     /// As [`get_or_create`](Self::get_or_create). [`SessionRejection::Conflict`] if another request
     /// changed the same meanwhile: nothing was written. In any case the changes are not tried again.
@@ -76,11 +80,15 @@ impl<T: SessionData> SessionContext<T> {
         if self.lock_pending().is_empty() {
             return Ok(());
         }
-        let mut state = self.loaded().await?;
-        self.save_in(&mut state).await
+        let this = self.clone();
+        uninterrupted(async move {
+            let mut state = this.loaded().await?;
+            this.save_in(&mut state).await
+        })
+        .await
     }
 
-    pub(super) async fn save_in(&self, state: &mut State<T>) -> Result<(), SessionRejection> {
+    async fn save_in(&self, state: &mut State<T>) -> Result<(), SessionRejection> {
         let mut changes = {
             let mut pending = self.lock_pending();
             if pending.is_empty() {
@@ -98,7 +106,9 @@ impl<T: SessionData> SessionContext<T> {
                 self.begin(state, ticket).await?.ticket.bag
             }
             Current::Unreadable(_) => return Err(self.unreadable()),
-            Current::Presented(_) | Current::Ended => return Err(SessionRejection::Ended),
+            Current::Presented(_) | Current::Absent | Current::Ended => {
+                return Err(SessionRejection::Ended);
+            }
         };
         self.lock_pending().settle(&bag);
         Ok(())
@@ -130,20 +140,23 @@ impl<T: SessionData> SessionContext<T> {
             }
         }
         let mut written = None;
-        let answer = self.tickets().modify(&live.secret, |ticket| {
-            let applied = changes.apply(ticket);
+        let answer = self.tickets().try_modify(&live.secret, |ticket| {
+            changes.apply(ticket)?;
             written = Some(ticket.clone());
-            applied
+            Ok(())
         });
-        let answer = answer.await.map_err(|error| self.reject(error))?;
-        let Some((answer, ticket)) = answer.zip(written) else {
-            state.current = Current::Ended;
-            return Err(SessionRejection::Ended);
-        };
-        live.stored.ticket = ticket;
-        match answer {
-            Ok(()) => Ok(live.stored.ticket.bag.clone()),
-            Err(_) => Err(SessionRejection::Conflict),
+        match answer.await.map_err(|error| self.reject(error))? {
+            None => {
+                state.current = Current::Ended;
+                Err(SessionRejection::Ended)
+            }
+            Some(Err(Clash)) => Err(SessionRejection::Conflict),
+            Some(Ok(())) => {
+                if let Some(ticket) = written {
+                    live.stored.ticket = ticket;
+                }
+                Ok(live.stored.ticket.bag.clone())
+            }
         }
     }
 
@@ -154,7 +167,7 @@ impl<T: SessionData> SessionContext<T> {
         let state = self.loaded().await?;
         let stored = match &state.current {
             Current::Live(live) => Some(live.stored.clone()),
-            Current::None => None,
+            Current::Absent | Current::None => None,
             Current::Unreadable(_) => return Err(self.unreadable()),
             Current::Presented(_) | Current::Ended => return Err(SessionRejection::Ended),
         };
@@ -176,7 +189,7 @@ impl<T: SessionData> SessionContext<T> {
         let mut pending = self.lock_pending();
         match &state.current {
             Current::Live(live) => pending.bag().begin(&live.stored.ticket.bag),
-            Current::None => pending.bag().begin(&Bag::default()),
+            Current::Absent | Current::None => pending.bag().begin(&Bag::default()),
             Current::Unreadable(_) => return Err(self.unreadable()),
             Current::Presented(_) | Current::Ended => return Err(SessionRejection::Ended),
         }

@@ -31,6 +31,7 @@ pub(crate) trait BagOfAny: Send + Sync {
     async fn save(&self) -> Result<(), SessionRejection>;
     async fn modify(&self, change: Modification<'_>) -> Result<(), SessionRejection>;
     fn with(&self, look: &mut dyn FnMut(&mut PendingBag));
+    fn has_left(&self) -> bool;
 }
 
 #[async_trait]
@@ -51,5 +52,9 @@ impl<T: SessionData> BagOfAny for SessionContext<T> {
     fn with(&self, look: &mut dyn FnMut(&mut PendingBag)) {
         let mut pending: MutexGuard<'_, Pending<T>> = self.lock_pending();
         look(pending.bag());
+    }
+
+    fn has_left(&self) -> bool {
+        SessionContext::has_left(self)
     }
 }

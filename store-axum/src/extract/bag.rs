@@ -26,6 +26,9 @@ use crate::pending::{PendingBag, Update};
 ///   changed it meanwhile, nothing is saved and the answer is
 ///   [`SessionRejection::Conflict`], 409: use `update`.
 ///
+/// What changes after the response has left, in a task or in a body that streams, needs a
+/// [`save`](Self::save); the log warns of it.
+///
 /// All extractors of one request see one bag. What a ticket keeps, whole, is
 /// [`store_tickets::SessionBag`], a type of its own.
 ///
@@ -59,12 +62,14 @@ impl SessionBag {
         name: impl Into<String>,
         value: &V,
     ) -> Result<(), BagError> {
+        self.expect_a_response();
         let mut name = Some(name.into());
         self.with(|bag| bag.set(name.take().unwrap_or_default(), value))
     }
 
     /// Takes the value of this name out. Whether there was one.
     pub fn remove(&self, name: &str) -> bool {
+        self.expect_a_response();
         self.with(|bag| bag.remove(name))
     }
 
@@ -81,6 +86,7 @@ impl SessionBag {
     where
         V: Serialize + DeserializeOwned + 'static,
     {
+        self.expect_a_response();
         let name = name.into();
         let own_name = name.clone();
         let mut update = move |bag: &mut Bag| {
@@ -122,6 +128,14 @@ impl SessionBag {
     /// As [`SessionContext::save`](crate::SessionContext::save).
     pub async fn save(&self) -> Result<(), SessionRejection> {
         self.0.get().save().await
+    }
+
+    fn expect_a_response(&self) {
+        if self.0.get().has_left() {
+            tracing::warn!(
+                "a session's bag is changed after its response has left: only `save` saves that"
+            );
+        }
     }
 
     fn with<R>(&self, mut look: impl FnMut(&mut PendingBag) -> R) -> R {

@@ -194,7 +194,8 @@ impl<T: SessionData, S: Send + Sync> FromRequestParts<S> for OptionalSession<T> 
     }
 }
 
-/// The session of a user who has signed in. A visitor is refused, 401.
+/// The session of a user who has signed in. A visitor is refused, 401; a session that this node
+/// cannot read, 503.
 ///
 /// For many routes at once, as a layer inside of [`ServerSideSessions`](crate::ServerSideSessions):
 ///
@@ -224,14 +225,17 @@ impl<T: SessionData> DerefMut for RequireSession<T> {
     }
 }
 
-/// Refused where [`SessionContext::session`] is, and [`SessionRejection::NotSignedIn`].
+/// Refused where [`Session`] is, and [`SessionRejection::NotSignedIn`]. A session that this node
+/// cannot read is [`SessionRejection::Unreadable`], 503: whoever took the user for a stranger would
+/// send him to sign in, which ends the session that another node can read.
 impl<T: SessionData, S: Send + Sync> FromRequestParts<S> for RequireSession<T> {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionRejection> {
-        let OptionalSession(session) =
-            OptionalSession::<T>::from_request_parts(parts, state).await?;
-        let session = session.filter(|session| session.subject_id().is_some());
-        session.map(Self).ok_or(SessionRejection::NotSignedIn)
+        match Session::<T>::from_request_parts(parts, state).await {
+            Ok(session) if session.subject_id().is_some() => Ok(Self(session)),
+            Ok(_) | Err(SessionRejection::Ended) => Err(SessionRejection::NotSignedIn),
+            Err(rejection) => Err(rejection),
+        }
     }
 }

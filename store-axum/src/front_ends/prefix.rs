@@ -31,17 +31,11 @@ impl PathPrefix {
         &self.0
     }
 
-    /// Whether a path is this one or below it, whoever resolves its dots.
+    /// Whether a path is this one or below it. For whoever resolves dots too, if it
+    /// [has none](has_dots).
     pub(crate) fn covers(&self, path: &str) -> bool {
-        let Some(rest) = path.strip_prefix(self.as_str()) else {
-            return false;
-        };
-        // Whoever unescapes a path may find more segments in it.
-        let resolved = rest
-            .to_ascii_lowercase()
-            .replace("%2f", "/")
-            .replace("%5c", "\\");
-        (rest.is_empty() || rest.starts_with('/')) && !resolved.split(['/', '\\']).any(is_dots)
+        let rest = path.strip_prefix(self.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// For a cookie's name: another one for every path, and nothing that a name may not have.
@@ -56,6 +50,14 @@ impl PathPrefix {
         }
         suffix
     }
+}
+
+/// Whether somebody may find segments of dots in a path: whoever unescapes it, too, who may find
+/// more segments, and whoever takes `\` for `/`.
+pub(crate) fn has_dots(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let path = path.replace("%2f", "/").replace("%5c", "\\");
+    path.split(['/', '\\']).any(is_dots)
 }
 
 /// Whether a segment is `.` or `..`, escaped or not.
@@ -86,16 +88,37 @@ mod tests {
             "/sho",
             "//shop",
             "/%73hop",
+            "/shop%2fcart",
+        ] {
+            assert!(!shop.covers(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn dots_are_found_however_they_are_written() {
+        for path in [
             "/shop/../admin",
             "/shop/%2e%2E/admin",
             "/shop/.%2e",
             "/shop/./cart",
             "/shop/..\\admin",
             "/shop/..%2Fadmin",
+            "/shop/x%2F..%2Fy",
             "/shop/x%5c%2e.",
-            "/shop%2fcart",
+            "/..",
+            "/.",
         ] {
-            assert!(!shop.covers(path), "{path}");
+            assert!(has_dots(path), "{path}");
+        }
+        for path in [
+            "",
+            "/",
+            "/shop",
+            "/a.b/..c/...",
+            "/x/.well-known",
+            "/%2e%2e%2e",
+        ] {
+            assert!(!has_dots(path), "{path}");
         }
     }
 

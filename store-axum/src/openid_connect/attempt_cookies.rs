@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cookie::{Cookie, SameSite};
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 
 use super::OpenIdClient;
 use super::attempt::{Attempt, Binding};
+use crate::cookie_pairs::pairs;
+use crate::cookies::is_token;
 
 /// How many attempts a browser carries at a time: tabs that sign in at once.
 const MAX_ATTEMPTS: usize = 8;
@@ -84,12 +86,12 @@ impl<'a> AttemptCookies<'a> {
 
     fn all(&self) -> impl Iterator<Item = (String, String)> {
         let prefix = self.prefix();
-        let lines = self.request.get_all(COOKIE).iter();
-        lines
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| Cookie::split_parse(line).flatten())
-            .filter(move |cookie| cookie.name().starts_with(prefix))
-            .map(|cookie| (cookie.name().to_owned(), cookie.value().to_owned()))
+        // Another application's cookie may be of any bytes; a name of ours goes into a header again.
+        pairs(self.request).filter_map(move |(name, value)| {
+            let name = std::str::from_utf8(name).ok()?;
+            let is_own = name.starts_with(prefix) && name.bytes().all(is_token);
+            is_own.then(|| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
+        })
     }
 
     fn remove(&self, response: &mut HeaderMap, name: &str) {
@@ -137,6 +139,8 @@ fn append(response: &mut HeaderMap, cookie: &Cookie<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use http::header::COOKIE;
+
     use super::*;
     use crate::openid_connect::attempt::AttemptMode;
     use crate::openid_connect::return_url::ReturnUrl;
@@ -220,6 +224,29 @@ mod tests {
         assert_eq!(removed.len(), 1);
         assert!(removed[0].starts_with(&format!("{name}=;")), "{removed:?}");
         assert!(removed[0].ends_with("Max-Age=0"), "{removed:?}");
+    }
+
+    /// Of whatever bytes: other applications' cookies come in the same line.
+    #[test]
+    fn a_cookie_of_other_bytes_keeps_nobody_from_signing_in() {
+        let mine = attempt("/", 10);
+        let name = "__Host-bff-attempt-";
+        let line = [
+            b"latin=\xe9; ".as_slice(),
+            carried(&mine).as_bytes(),
+            format!("; {name}\u{e9}=x; \u{2000}{name}y=x").as_bytes(),
+        ]
+        .concat();
+        let mut request = HeaderMap::new();
+        request.insert(COOKIE, HeaderValue::from_bytes(&line).expect("a header"));
+        let client = client();
+        let cookies = AttemptCookies::new(&client, &request);
+        assert_eq!(cookies.all().count(), 1);
+        let mut response = HeaderMap::new();
+        let state = mine.state(&BINDING);
+        let taken = cookies.take(&mut response, &state, &BINDING, now());
+        assert!(taken.is_some());
+        assert_eq!(set_cookies(&response).len(), 1);
     }
 
     #[test]

@@ -112,6 +112,8 @@ impl UserSessionStore for Watched {
         update: UserSessionUpdate,
     ) -> Result<bool> {
         self.write()?;
+        // Takes its time, as a database does.
+        tokio::task::yield_now().await;
         self.inner.update_user_session(key, update).await
     }
 
@@ -145,6 +147,7 @@ impl UserSessionStore for Watched {
     ) -> Result<Vec<UserSession>> {
         self.write()?;
         self.up(self.no_starts.load(Ordering::SeqCst))?;
+        tokio::task::yield_now().await;
         self.inner.start_user_session(session, policy).await
     }
 

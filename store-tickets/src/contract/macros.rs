@@ -9,6 +9,7 @@ macro_rules! ticket_contract {
         $crate::__stamp_tickets! { ($factory)
             modify: [
                 two_hundred_concurrent_changes_lose_nothing,
+                a_change_that_is_refused_writes_nothing,
                 everything_in_a_ticket_is_read_as_it_was_written,
                 a_change_never_brings_back_an_ended_session,
                 a_save_writes_only_what_nobody_has_changed,
@@ -33,7 +34,7 @@ macro_rules! ticket_contract {
             secret_rotation: [
                 a_rotated_session_is_the_same_under_a_new_secret,
                 of_racing_rotations_one_secret_opens_the_session,
-                a_logout_that_races_a_rotation_ends_the_session,
+                of_a_rotation_and_a_logout_that_race_one_finds_the_session,
                 a_rotation_that_races_changes_loses_none,
             ],
             events: [

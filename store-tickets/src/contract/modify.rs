@@ -44,6 +44,36 @@ pub async fn two_hundred_concurrent_changes_lose_nothing<S: TicketStoreBase>(
     assert_eq!(stored.version(), 200, "each change was written once");
 }
 
+/// A change that answers an error is not written, not even as a new version.
+pub async fn a_change_that_is_refused_writes_nothing<S: TicketStoreBase>(
+    store: Arc<S>,
+    clock: Arc<ManualClock>,
+) {
+    let tickets = node(&store, &clock);
+    let secret = log_in(&tickets, "alice").await;
+    let before = session(&tickets, &secret).await;
+    let refused = tickets.try_modify(&secret, |ticket| {
+        ticket.data.number = 1;
+        Err::<(), _>("too late")
+    });
+    assert_eq!(refused.await.unwrap(), Some(Err("too late")));
+    let after = session(&tickets, &secret).await;
+    assert_eq!(after.ticket, before.ticket);
+    assert_eq!(after.version(), before.version());
+
+    let written = tickets.try_modify(&secret, |ticket| {
+        ticket.data.number = 2;
+        Ok::<_, &str>("in time")
+    });
+    assert_eq!(written.await.unwrap(), Some(Ok("in time")));
+    let after = session(&tickets, &secret).await;
+    assert_eq!(after.ticket.data.number, 2);
+
+    assert!(tickets.remove(&secret, EndReason::LoggedOut).await.unwrap());
+    let ended = tickets.try_modify(&secret, |_| Ok::<_, &str>(()));
+    assert_eq!(ended.await.unwrap(), None);
+}
+
 /// Everything in a ticket is read as it was written, by whichever node.
 pub async fn everything_in_a_ticket_is_read_as_it_was_written<S: TicketStoreBase>(
     store: Arc<S>,

@@ -46,7 +46,7 @@ where
         let mut renew = |fresh: &mut StoredTicket<T>| {
             fresh.renewed = now;
             fresh.expires = expires;
-            Ok(())
+            Ok::<_, TicketError>(())
         };
         let resealed = if stored.with_newest_key {
             None
@@ -98,9 +98,34 @@ where
     ) -> Result<Option<R>> {
         let key = self.key(session.user_key());
         measured("modify", async {
-            let mut change = |stored: &mut StoredTicket<T>| Ok(change(&mut stored.ticket));
+            let mut change =
+                |stored: &mut StoredTicket<T>| Ok::<_, TicketError>(change(&mut stored.ticket));
             let written = self.rewrite(&key, &mut change).await?;
             Ok(written.map(|(answer, _)| answer))
+        })
+        .await
+    }
+
+    /// As [`modify`](Self::modify), but where `change` answers an error, nothing is written, and this
+    /// answers the error.
+    ///
+    /// # Errors
+    /// As [`modify`](Self::modify).
+    #[tracing::instrument(name = "tickets.try_modify", level = "debug", skip_all)]
+    pub async fn try_modify<R: Send, E: Send>(
+        &self,
+        session: &impl SessionHandle,
+        mut change: impl FnMut(&mut AuthenticationTicket<T>) -> std::result::Result<R, E> + Send,
+    ) -> Result<Option<std::result::Result<R, E>>> {
+        let key = self.key(session.user_key());
+        measured("modify", async {
+            let mut change =
+                |stored: &mut StoredTicket<T>| change(&mut stored.ticket).map_err(Stopped::Change);
+            match self.rewrite(&key, &mut change).await {
+                Ok(written) => Ok(written.map(|(answer, _)| Ok(answer))),
+                Err(Stopped::Change(error)) => Ok(Some(Err(error))),
+                Err(Stopped::Tickets(error)) => Err(error),
+            }
         })
         .await
     }
@@ -129,6 +154,10 @@ where
     ///
     /// The ticket is sealed anew for the new key in the one statement that changes the key.
     ///
+    /// A [`remove`](Self::remove) with the old secret that comes later finds nothing, and the
+    /// session lives on under the new one. Whoever is to end it whatever secret it has now ends it
+    /// by its subject or its `sid`.
+    ///
     /// # Errors
     /// As [`modify`](Self::modify).
     #[tracing::instrument(name = "tickets.rotate", level = "debug", skip_all)]
@@ -144,7 +173,7 @@ where
             let written = uninterrupted(async move {
                 let mut rotate = |stored: &mut StoredTicket<T>| {
                     stored.key.user_key = new.clone();
-                    Ok(())
+                    Ok::<_, TicketError>(())
                 };
                 let written = this.rewrite(&key, &mut rotate).await?;
                 Ok::<_, TicketError>(written.map(|((), stored)| {
@@ -159,11 +188,11 @@ where
     }
 
     /// Reads, changes and writes a session until nobody gets in between.
-    async fn rewrite<R: Send>(
+    async fn rewrite<R: Send, E: From<TicketError> + Send>(
         &self,
         key: &UserSessionKey,
-        change: &mut (impl FnMut(&mut StoredTicket<T>) -> Result<R> + Send),
-    ) -> Result<Option<(R, StoredTicket<T>)>> {
+        change: &mut (impl FnMut(&mut StoredTicket<T>) -> std::result::Result<R, E> + Send),
+    ) -> std::result::Result<Option<(R, StoredTicket<T>)>, E> {
         let attempts = self.shared.change_attempts.get();
         let mut backoff = Backoff::new(FIRST_DELAY, LONGEST_DELAY);
         let mut place_in_line = None;
@@ -177,18 +206,20 @@ where
                 Rewrite::Conflict => tokio::time::sleep(backoff.next_delay()).await,
             }
         }
-        Err(TicketError::Contended { attempts })
+        Err(TicketError::Contended { attempts }.into())
     }
 
-    async fn rewrite_once<R>(
+    async fn rewrite_once<R, E: From<TicketError>>(
         &self,
         key: &UserSessionKey,
-        change: &mut (impl FnMut(&mut StoredTicket<T>) -> Result<R> + Send),
-    ) -> Result<Rewrite<R, T>> {
+        change: &mut (impl FnMut(&mut StoredTicket<T>) -> std::result::Result<R, E> + Send),
+    ) -> std::result::Result<Rewrite<R, T>, E> {
         let mut stored = match self.load(key).await? {
             Retrieved::Session(stored) => stored,
             Retrieved::Absent => return Ok(Rewrite::Ended),
-            Retrieved::Unreadable(unreadable) => return Err(TicketError::Unreadable(unreadable)),
+            Retrieved::Unreadable(unreadable) => {
+                return Err(TicketError::Unreadable(unreadable).into());
+            }
         };
         let answer = change(&mut stored)?;
         Ok(match self.write(key, &mut stored).await? {
@@ -233,6 +264,18 @@ where
             Err(StoreError::VersionMismatch) => Ok(Written::Conflict),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Why nothing was written.
+enum Stopped<E> {
+    Change(E),
+    Tickets(TicketError),
+}
+
+impl<E> From<TicketError> for Stopped<E> {
+    fn from(error: TicketError) -> Self {
+        Self::Tickets(error)
     }
 }
 
