@@ -1,8 +1,9 @@
 //! OpenID Connect: the endpoints of a BFF, and what an API proxy needs.
 //!
 //! A front end signs its users in at an OpenID provider by the authorization code flow, and keeps
-//! what comes of it in their sessions: tokens never reach the browser. [`BffEndpoints`] is all of it
-//! as one router, below [`ServerSideSessions`](crate::ServerSideSessions):
+//! what comes of it in their sessions: access and refresh tokens never reach the browser. The ID
+//! token does, at sign-out, as `id_token_hint` in the address of the provider. [`BffEndpoints`] is
+//! all of it as one router, below [`ServerSideSessions`](crate::ServerSideSessions):
 //!
 //! | endpoint | what it does | |
 //! |---|---|---|
@@ -13,9 +14,12 @@
 //! | `GET /bff/logout` | ends the session, its refresh token and the session at the provider | a navigation with `sid` |
 //! | `GET /bff/logout/callback` | where the provider sends the browser back | a redirect |
 //! | `POST /bff/backchannel` | the provider says that a user has signed out | a logout token |
-//! | `GET /bff/sessions` | the user's sessions | `X-CSRF` |
+//! | `GET /bff/sessions` | the user's sessions, and when each was renewed last | `X-CSRF` |
 //! | `DELETE /bff/sessions/{id}` | ends one of them | `X-CSRF` |
 //! | `DELETE /bff/sessions` | ends all of them but this one | `X-CSRF` |
+//!
+//! `renewed` of `/bff/sessions` is not when the session was last used: a session that is used is
+//! renewed once half of its idle time has gone by, so its last use may be as much later than that.
 //!
 //! [`AccessTokens`] hands out access tokens for calls of the user's APIs and renews them in time;
 //! [`OpenIdClients::refresh_token_revoker`] revokes refresh tokens when sessions end.
@@ -25,6 +29,11 @@
 //! Which partition a request belongs to is said by [`FrontEnds`](crate::FrontEnds); addresses come
 //! from the client and never from a request, whose `Host` anybody may choose. Where front ends are
 //! told apart by path, the host nests the router below each.
+//!
+//! A session says which provider and which client it comes from. Where a front end gets another,
+//! the sessions of the one before count as none here, and [`AccessTokens`] sends none of their tokens
+//! anywhere. A host that changes its provider gives it a partition of its own, too: what else reads
+//! sessions does not ask where they come from.
 //!
 //! # Login
 //! - Code flow with PKCE by S256 (RFC 6749 section 4.1, RFC 7636), `state` and `nonce`.
@@ -53,9 +62,10 @@
 //!
 //! `/bff/backchannel` checks a logout token as OpenID Connect Back-Channel Logout 1.0 section 2.6
 //! asks: `typ`, signature, `iss`, `aud`, `exp`, `iat`, `events`, no `nonce`, `sub` or `sid`, and a
-//! `jti` that this process has not seen. Of any number that come with the same one at once, one
-//! acts. It answers 200 when the sessions have ended, 400 with an error code where the token is none,
-//! and 503 or 500 where the sessions may live on: the provider may send the same token again then.
+//! `jti` that this process has not acted on. Of any number that come with the same one at once, one
+//! acts, and the others are answered 503 meanwhile. It answers 200 when the sessions have ended, 400
+//! with an error code where the token is none, and 503 or 500 where the sessions may live on: the
+//! provider may send the same token again then.
 //! Which sessions a token ends, and whether one that names a session ends all of its user's, is said
 //! by [`RevocationOptions`](store_tickets::RevocationOptions). A login that a logout of the same user
 //! overtakes on the same node ends with it. What a process has seen ends with it,
@@ -84,6 +94,7 @@ mod jws;
 mod keys;
 mod logout_token;
 mod options;
+mod origin;
 mod prompt;
 mod provider;
 mod query;
@@ -95,6 +106,7 @@ mod sign_in;
 mod signed_in;
 #[cfg(test)]
 mod test_key;
+mod unkept;
 
 pub use openidconnect::reqwest;
 

@@ -2,7 +2,9 @@
 //
 // Says `{"issuer": "…"}` on a line of its own when it is ready, and ends when its standard input
 // does, so that no test leaves it behind. Users sign in with any name and any password. For the
-// tests alone, `POST /test/sign` signs what is posted with the provider's own key.
+// tests alone, `POST /test/sign` signs what is posted with the provider's own key, and
+// `POST /test/answer` says what is answered at a path from then on, since the provider itself cannot be
+// made to fail.
 import { createServer, request } from 'node:http';
 import { generateKeyPairSync } from 'node:crypto';
 import { CompactSign } from 'jose';
@@ -12,7 +14,7 @@ const say = console.log;
 console.log = console.info = console.warn = () => {};
 const { Provider } = await import('oidc-provider');
 
-const { clients, port = 0, kid = 'key-1', ttl = {} } = JSON.parse(process.argv[2]);
+const { clients, port = 0, kid = 'key-1', ttl = {}, userInfo = true } = JSON.parse(process.argv[2]);
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const scopes = 'openid profile email';
 
@@ -56,6 +58,28 @@ async function sign(req, res) {
   res.end(await signer.sign(privateKey));
 }
 
+// What is answered at a path in place of the provider's own answer: `{path, status, body, delay}`,
+// where `body` is JSON; without a status, the provider's own again.
+const answers = {};
+
+// How many requests there were, by path: `GET /test/heard`.
+const heard = {};
+
+async function answerFromNowOn(req, res) {
+  const chunks = [];
+  for await (const chunk of req) chunks.push(chunk);
+  const { path, ...instead } = JSON.parse(Buffer.concat(chunks).toString());
+  answers[path] = instead.status ? instead : undefined;
+  res.end();
+}
+
+function respond(res, { status, body, delay = 0 }) {
+  setTimeout(() => {
+    res.writeHead(status, { 'content-type': 'application/json' });
+    res.end(JSON.stringify(body));
+  }, delay);
+}
+
 const server = createServer();
 server.listen(port, '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
@@ -74,6 +98,7 @@ server.listen(port, '127.0.0.1', () => {
       introspection: { enabled: true },
       revocation: { enabled: true },
       rpInitiatedLogout: { enabled: true },
+      userinfo: { enabled: userInfo },
     },
     pkce: { required: () => true },
     // Nobody is asked for consent.
@@ -94,7 +119,15 @@ server.listen(port, '127.0.0.1', () => {
   });
   provider.on('server_error', (_, error) => console.error(error));
   const answer = provider.callback();
-  server.on('request', (req, res) => (req.url === '/test/sign' ? sign(req, res) : answer(req, res)));
+  server.on('request', (req, res) => {
+    heard[req.url] = (heard[req.url] ?? 0) + 1;
+    const instead = answers[req.url];
+    if (req.url === '/test/heard') res.end(JSON.stringify(heard));
+    else if (req.url === '/test/sign') sign(req, res);
+    else if (req.url === '/test/answer') answerFromNowOn(req, res);
+    else if (instead) respond(res, instead);
+    else answer(req, res);
+  });
   say(JSON.stringify({ issuer }));
 });
 

@@ -1,6 +1,7 @@
 //! The certified OpenID provider, as a process of a test's own.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ pub struct OpenIdProvider {
 }
 
 impl OpenIdProvider {
-    /// The environment variable that makes the provider's absence a failure, if it is `1`.
+    /// The environment variable that makes the provider's absence a failure, if it is `1`; it does
+    /// not if it is `0` or empty.
     pub const REQUIRED: &str = "REQUIRE_OPENID_PROVIDER";
 
     /// Starts one with these settings: `clients` as `oidc-provider` takes them, and `port`, `kid`
@@ -44,8 +46,11 @@ impl OpenIdProvider {
     }
 
     /// Whether [`REQUIRED`](Self::REQUIRED) says that there has to be one.
+    ///
+    /// # Panics
+    /// If it says anything else: what was meant to be required must not be skipped.
     pub fn is_required() -> bool {
-        env::var(Self::REQUIRED).is_ok_and(|required| required == "1")
+        env::var_os(Self::REQUIRED).is_some_and(|required| requires(&required))
     }
 
     /// Installs the provider's packages, unless they are there: once, however many tests begin at the
@@ -134,4 +139,27 @@ fn skip(reason: &anyhow::Error) {
         // Not `eprintln!`, which the test harness keeps to itself when the test passes.
         let _ = writeln!(io::stderr(), "skipped: openid-provider: {reason:#}");
     });
+}
+
+fn requires(said: &OsStr) -> bool {
+    match said.to_str().map(str::trim) {
+        Some("1") => true,
+        Some("" | "0") => false,
+        _ => panic!("{} is 0 or 1, not {said:?}", OpenIdProvider::REQUIRED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_required_is_clear() {
+        assert!(requires("1".as_ref()));
+        assert!(!requires("0".as_ref()) && !requires(" ".as_ref()));
+        for said in ["true", "yes", "01", "2"] {
+            let required = std::panic::catch_unwind(|| requires(said.as_ref()));
+            assert!(required.is_err(), "{said}");
+        }
+    }
 }

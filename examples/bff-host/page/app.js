@@ -210,7 +210,7 @@ function device(session) {
   if (session.current) title.append(element("span", { class: "badge" }, "this one"));
   const seen = element("p", { class: "hint" });
   if (session.current) seen.append("In use now");
-  else seen.append("Last seen ", time(session.renewed));
+  else seen.append("Last renewed ", time(session.renewed));
   const row = element("li", {}, element("div", {}, title, seen));
   if (!session.current) {
     const end = element("button", { type: "button", class: "quiet grave small" }, "End this");

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::middleware::from_fn;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 use store_axum::openid_connect::{AccessTokens, BffEndpoints, OpenIdClient, OpenIdClients};
 use store_axum::{CookieOptions, ServerSideSessions};
 use store_core::{Clock, PartitionKey, SubjectId};
@@ -90,10 +91,6 @@ impl Host {
             .await?;
         store_migration::up(store.connection()).await?;
         let keys = keys::session_keys(options, mode)?;
-        let tickets = ServerSideTicketStore::<Visit>::builder(Arc::new(store.clone()), keys)
-            .clock(Arc::clone(&clock))
-            .build();
-
         let registration = match &options.issuer {
             Some(issuer) => Registration {
                 issuer: issuer.clone(),
@@ -102,11 +99,13 @@ impl Host {
             },
             None => demonstrate(options, &url, Arc::clone(&clock), &mut servers).await?,
         };
+        let partition_key = registration.partition_key()?;
+        let tickets = ServerSideTicketStore::<Visit>::builder(Arc::new(store.clone()), keys)
+            .clock(Arc::clone(&clock))
+            .build()
+            .in_partition(partition_key.clone());
         let clients = OpenIdClients::builder()
-            .client(
-                PartitionKey::default(),
-                registration.client(options, &url, mode)?,
-            )
+            .client(partition_key, registration.client(options, &url, mode)?)
             .clock(clock)
             .build()?;
         let revocation = SessionRevocation::new(
@@ -216,6 +215,15 @@ impl Servers {
 }
 
 impl Registration {
+    /// Where the sessions of this provider are: whoever is called `admin` at the demonstration
+    /// provider is nobody at a real one, on the same database.
+    fn partition_key(&self) -> anyhow::Result<PartitionKey> {
+        let digest = Sha256::digest(self.issuer.as_bytes());
+        Ok(PartitionKey::try_from(
+            URL_SAFE_NO_PAD.encode(&digest[..18]),
+        )?)
+    }
+
     fn client(&self, options: &Options, url: &Url, mode: Mode) -> anyhow::Result<OpenIdClient> {
         let client = match mode {
             Mode::Production => OpenIdClient::new,

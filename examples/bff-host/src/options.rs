@@ -110,6 +110,13 @@ impl Options {
     pub(crate) fn mode(&self, public_url: &Url) -> anyhow::Result<Mode> {
         let at_the_root = public_url.path() == "/" && public_url.query().is_none();
         ensure!(at_the_root, "the public URL has no path");
+        if let Some(upstream) = &self.upstream_url {
+            ensure!(
+                upstream.scheme() == "https"
+                    || (upstream.scheme() == "http" && is_loopback(upstream)),
+                "access tokens go over https, or stay on this machine: --upstream-url"
+            );
+        }
         match public_url.scheme() {
             "https" => {
                 ensure!(
@@ -122,7 +129,13 @@ impl Options {
                 );
                 Ok(Mode::Production)
             }
-            "http" if is_loopback(public_url) => Ok(Mode::Development),
+            "http" if is_loopback(public_url) => {
+                ensure!(
+                    self.listen.ip().is_loopback(),
+                    "with a public URL of plain http it listens on this machine alone"
+                );
+                Ok(Mode::Development)
+            }
             "http" => bail!("plain http is for this machine alone: give an https --public-url"),
             other => bail!("the public URL is http or https, not {other}"),
         }
@@ -203,12 +216,42 @@ mod tests {
     }
 
     #[test]
+    fn plain_http_is_not_served_beyond_the_machine() {
+        for listen in ["0.0.0.0:3000", "10.0.0.1:3000", "[::]:3000"] {
+            let plain = ["--listen", listen, "--public-url", "http://localhost:3000"];
+            assert!(mode(&plain).is_err(), "{listen}");
+            let https = [
+                "--public-url",
+                "https://bff.example",
+                "--issuer",
+                "https://op",
+            ];
+            let https = [&["--listen", listen], &https[..]].concat();
+            assert_eq!(mode(&https).unwrap(), Mode::Production, "{listen}");
+        }
+    }
+
+    #[test]
+    fn access_tokens_do_not_leave_the_machine_over_plain_http() {
+        for url in [
+            "http://api.example",
+            "http://10.0.0.1/api",
+            "ftp://localhost",
+        ] {
+            assert!(mode(&["--upstream-url", url]).is_err(), "{url}");
+        }
+        for url in ["https://api.example", "http://127.0.0.1:4000/api"] {
+            assert!(mode(&["--upstream-url", url]).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
         let secrets = [
             "--client-secret",
-            "one",
+            "s1cret",
             "--database-url",
-            "postgres://a:two@b/c",
+            "postgres://a:s2cret@b/c",
         ];
         let options = Options::try_parse_from([&["bff-host"], &secrets[..]].concat()).unwrap();
         let shown = format!("{options:?}");

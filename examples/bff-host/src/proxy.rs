@@ -5,7 +5,7 @@ use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LANGUAGE,
-    CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use store_tickets::Token;
@@ -26,15 +26,27 @@ const TO_THE_API: [HeaderName; 5] = [
     IF_NONE_MATCH,
 ];
 
-/// What of the API's answer the browser gets to see. Cookies of its own it cannot set.
-const TO_THE_BROWSER: [HeaderName; 9] = [
+/// The methods that go through: not TRACE, which would tell the browser the access token, nor
+/// CONNECT.
+const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
+
+/// What of the API's answer the browser gets to see. Cookies of its own it cannot set, and where it
+/// leads is an address that the browser does not know.
+const TO_THE_BROWSER: [HeaderName; 8] = [
     CACHE_CONTROL,
     CONTENT_DISPOSITION,
     CONTENT_LANGUAGE,
     CONTENT_TYPE,
     ETAG,
     LAST_MODIFIED,
-    LOCATION,
     RETRY_AFTER,
     HeaderName::from_static("x-content-type-options"),
 ];
@@ -62,6 +74,10 @@ impl Upstream {
 
     /// Passes a call on, with this token, and answers what the API answers.
     pub(crate) async fn pass(&self, call: Call, token: &Token) -> Result<Response, Problem> {
+        if !METHODS.contains(&call.method) {
+            let text = "This method does not go through to the API.";
+            return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, text));
+        }
         let url = self.target(&call.path, call.query.as_deref());
         let url = url.ok_or(Problem::bad_request("There is no such path."))?;
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
@@ -77,6 +93,8 @@ impl Upstream {
         match answer {
             Ok(answer) => passed_back(answer).await,
             Err(error) => {
+                // What the browser has asked for stays out of the log.
+                let error = error.without_url();
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "the API is not there"
@@ -167,6 +185,32 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn no_method_goes_through_that_tells_the_token() {
+        let nobody = Url::parse("http://127.0.0.1:1").unwrap();
+        let upstream = Upstream::new(reqwest::Client::new(), nobody);
+        for (method, status) in [
+            (Method::TRACE, StatusCode::METHOD_NOT_ALLOWED),
+            (Method::CONNECT, StatusCode::METHOD_NOT_ALLOWED),
+            (
+                Method::from_bytes(b"TRACK").unwrap(),
+                StatusCode::METHOD_NOT_ALLOWED,
+            ),
+            (Method::GET, StatusCode::BAD_GATEWAY),
+        ] {
+            let call = Call {
+                method: method.clone(),
+                path: "greeting".to_owned(),
+                query: None,
+                headers: HeaderMap::new(),
+                body: Bytes::new(),
+            };
+            let passed = upstream.pass(call, &Token::new("secret")).await;
+            let answer = passed.unwrap_or_else(IntoResponse::into_response);
+            assert_eq!(answer.status(), status, "{method}");
+        }
+    }
+
     #[test]
     fn nothing_of_the_browsers_own_goes_through() {
         let mut headers = HeaderMap::new();
@@ -185,6 +229,7 @@ mod tests {
         assert_eq!(passed.keys().collect::<Vec<_>>(), ["accept"]);
 
         headers.insert("set-cookie", HeaderValue::from_static("x"));
+        headers.insert("location", HeaderValue::from_static("x"));
         assert!(chosen(&headers, &TO_THE_BROWSER).is_empty());
     }
 }

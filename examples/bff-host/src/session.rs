@@ -33,6 +33,9 @@ impl Visit {
     }
 }
 
+/// What names begin with under which the session layer keeps something of its own.
+const RESERVED: &str = "store-axum.";
+
 /// Where the counter stands in the bag.
 const COUNT: &str = "count";
 
@@ -131,7 +134,8 @@ pub(crate) async fn signed_in(
 
 fn values(bag: &SessionBag) -> Result<Map<String, Value>, BagError> {
     let mut values = Map::new();
-    for name in bag.keys() {
+    let own = |name: &&str| !name.starts_with(RESERVED);
+    for name in bag.keys().filter(own) {
         let value: Option<Value> = bag.get(name)?;
         values.insert(name.to_owned(), value.unwrap_or_default());
     }

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 struct Scene {
     host: Host,
     clock: Arc<ManualClock>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// A browser of one user's.
@@ -28,6 +28,18 @@ struct Browser {
 
 async fn scene() -> Scene {
     let directory = tempfile::tempdir().expect("a temporary directory");
+    let start = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
+    let clock = Arc::new(ManualClock::new(start));
+    let host = start_in(&directory, &clock).await;
+    Scene {
+        host,
+        clock,
+        directory,
+    }
+}
+
+/// A host on the database of this directory, with a provider of its own.
+async fn start_in(directory: &TempDir, clock: &Arc<ManualClock>) -> Host {
     let database = directory.path().join("bff-host.db");
     let database = format!("sqlite://{}?mode=rwc", database.display());
     let options = Options::try_parse_from([
@@ -40,15 +52,8 @@ async fn scene() -> Scene {
         &database,
     ])
     .expect("options");
-    let start = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
-    let clock = Arc::new(ManualClock::new(start));
     let host = Host::start(&options, clock.clone()).await;
-    let host = host.expect("the host starts");
-    Scene {
-        host,
-        clock,
-        _directory: directory,
-    }
+    host.expect("the host starts")
 }
 
 impl Scene {
@@ -113,6 +118,25 @@ const CALLS: [(Method, &str); 6] = [
     (Method::POST, "/admin/sessions/end"),
     (Method::POST, "/admin/sessions/end-all"),
 ];
+
+/// Whoever is called `admin` at one provider is nobody at another, on the same database.
+#[tokio::test]
+async fn sessions_are_of_one_provider() {
+    let scene = scene().await;
+    let other = start_in(&scene.directory, &scene.clock).await;
+    assert_ne!(other.issuer(), scene.host.issuer());
+    for (method, path) in CALLS.into_iter().chain([(Method::GET, "/bff/user")]) {
+        let mut browser = scene.signed_in("admin").await;
+        assert_eq!(browser.get("/admin/sessions").await.0, StatusCode::OK);
+        // Cookies do not tell ports apart.
+        browser.url = other.url().as_str().trim_end_matches('/').to_owned();
+        let body = (method == Method::POST).then(|| json!({}));
+        let (status, _) = browser.send(method, path, body).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    assert_eq!(scene.sessions_of("admin").await.len(), CALLS.len() + 1);
+    other.shut_down().await;
+}
 
 #[tokio::test]
 async fn every_answer_says_what_browsers_may_do_with_it() {

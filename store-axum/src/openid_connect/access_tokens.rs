@@ -1,15 +1,19 @@
 //! Access tokens that last.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 use store_core::{UserSessionKey, UserSessionsFilter};
-use store_tickets::{AuthenticationTicket, StoredTicket, Token, Tokens};
+use store_tickets::{AuthenticationTicket, SessionBag, StoredTicket, Token, Tokens};
 
 use super::OpenIdClients;
+use super::provider::Provider;
 use super::refusal::Refusal;
 use super::registration::{Failure, Registration, Renewed};
 use super::signed_in::signed_in;
@@ -17,9 +21,11 @@ use crate::{SessionContext, SessionData, SessionRejection};
 
 /// Where a session says that somebody is renewing its tokens, and until when he may.
 const CLAIM: &str = "store-axum.renewal";
-/// How long whoever renews may take before others take over: longer than requests to the provider
-/// may.
+/// How long whoever renews may take before others take over: longer than
+/// [the renewal](Registration::RENEWAL) and the [pauses](PAUSES) while its outcome is written.
 const CLAIM_LIFETIME: TimeDelta = TimeDelta::seconds(30);
+/// How long a session is left alone whose tokens could not be renewed.
+const AFTER_A_FAILURE: TimeDelta = TimeDelta::seconds(5);
 /// How long, and how often, those look who wait for another node.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 150;
@@ -31,13 +37,26 @@ const PAUSES: [Duration; 4] = [
     Duration::from_millis(3200),
 ];
 
+const _: () = {
+    let mut pauses = 0;
+    let mut next = 0;
+    while next < PAUSES.len() {
+        pauses += PAUSES[next].as_millis();
+        next += 1;
+    }
+    let renewal = Registration::RENEWAL.as_millis() + pauses;
+    assert!(renewal < CLAIM_LIFETIME.num_milliseconds().unsigned_abs() as u128);
+};
+
 /// Access tokens for calls of the user's APIs, renewed in time (RFC 6749 section 6).
 ///
-/// However many requests of a session ask at once, on however many nodes, **one** renews and the
-/// others get what it got: many providers take a refresh token that is used twice for a stolen one
-/// and end everything that came of it. A renewal goes on if the browser hangs up, since what it
-/// brings would otherwise be lost; a session that ends meanwhile stays over, and what was brought
-/// is given back.
+/// However many requests of a session ask at once, on however many nodes, **one** renews. The
+/// others get the token that there is, as long as it is good, and then what the one got: many
+/// providers take a refresh token that is used twice for a stolen one and end everything that came
+/// of it. A renewal goes on if the browser hangs up, since what it brings would otherwise be lost; a
+/// session that ends meanwhile stays over, and what was brought is given back. Where a renewal was in
+/// vain, the session is left alone for 5 seconds. The refresh token goes only when the provider
+/// says that it is none (`invalid_grant`).
 ///
 /// A clone is the same.
 ///
@@ -104,7 +123,7 @@ impl AccessTokens {
         &self,
         session: &SessionContext<T>,
     ) -> Result<Token, AccessTokenError> {
-        let stored = signed_in(session).await?;
+        let stored = signed_in(session, &self.clients).await?;
         let stored = stored.ok_or(AccessTokenError::NotSignedIn)?;
         if let Some(token) = self.lasting(&stored.ticket.tokens, session.now()) {
             return Ok(token);
@@ -133,29 +152,75 @@ impl AccessTokens {
         session: &SessionContext<T>,
         stored: &StoredTicket<T>,
     ) -> Result<Token, AccessTokenError> {
+        match self.renew_in_turn(session, stored).await {
+            Err(
+                error @ (AccessTokenError::Unavailable(_)
+                | AccessTokenError::Session(SessionRejection::Unavailable { .. })),
+            ) => still_good(&stored.ticket.tokens, session.now()).ok_or(error),
+            answer => answer,
+        }
+    }
+
+    async fn renew_in_turn<T: SessionData>(
+        &self,
+        session: &SessionContext<T>,
+        stored: &StoredTicket<T>,
+    ) -> Result<Token, AccessTokenError> {
+        let client = self.clients.of(&stored.key().partition_key);
+        let client = client.ok_or(AccessTokenError::SignInAgain)?;
         // One at a time here; between nodes, what the session says.
-        let _place = self.lines.enter(stored.key()).await;
+        let line = self.lines.of(stored.key(), session.now());
+        let mut failed = match line.try_lock() {
+            Ok(first) => first,
+            Err(_) => match still_good(&stored.ticket.tokens, session.now()) {
+                Some(token) => return Ok(token),
+                None => line.lock().await,
+            },
+        };
         for _ in 0..LOOKS {
             let Some(tokens) = look(session, stored).await? else {
                 return Err(AccessTokenError::NotSignedIn);
             };
-            if let Some(token) = self.lasting(&tokens, session.now()) {
+            let now = session.now();
+            if let Some(token) = self.lasting(&tokens, now) {
                 return Ok(token);
             }
+            let good = still_good(&tokens, now);
             if tokens.refresh.is_none() {
-                return still_good(&tokens, session.now()).ok_or(AccessTokenError::SignInAgain);
+                return good.ok_or(AccessTokenError::SignInAgain);
             }
-            match self.claim(session).await? {
-                Claimed::Mine(refresh) => {
-                    return self.renew_with(session, stored, &tokens, &refresh).await;
+            if failed.is_some_and(|failed| now < failed + AFTER_A_FAILURE) {
+                return good.ok_or_else(|| unavailable("it could not be renewed a moment ago"));
+            }
+            // Before the claim, whose time it does not take then.
+            let provider = match client.provider().await {
+                Ok(provider) => provider,
+                Err(error) => {
+                    *failed = Some(session.now());
+                    return good.ok_or_else(|| unavailable(error));
                 }
-                Claimed::Others => tokio::time::sleep(LOOK_EVERY).await,
+            };
+            match self.claim(session).await? {
+                Claimed::Mine(refresh, claim) => {
+                    let renewal = Renewal {
+                        provider,
+                        refresh,
+                        claim,
+                    };
+                    let renewed = self.renew_with(session, stored, client, &renewal).await;
+                    if let Err(AccessTokenError::Unavailable(_)) = renewed {
+                        *failed = Some(session.now());
+                    }
+                    return renewed.or_else(|error| good.ok_or(error));
+                }
+                Claimed::Others => match good {
+                    Some(token) => return Ok(token),
+                    None => tokio::time::sleep(LOOK_EVERY).await,
+                },
                 Claimed::NotNeeded => {}
             }
         }
-        Err(AccessTokenError::Unavailable(
-            "another node is at it, and does not get done".into(),
-        ))
+        Err(unavailable("another node is at it, and does not get done"))
     }
 
     /// Says in the session that its tokens are being renewed, unless somebody else says so.
@@ -163,9 +228,12 @@ impl AccessTokens {
         &self,
         session: &SessionContext<T>,
     ) -> Result<Claimed, AccessTokenError> {
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).map_err(unavailable)?;
+        let nonce = URL_SAFE_NO_PAD.encode(nonce);
         let claimed = session.modify(|ticket| {
             let now = session.now();
-            let until = ticket.bag.get::<i64>(CLAIM).ok().flatten();
+            let until = Claim::of(&ticket.bag).map(|claim| claim.until);
             if until.is_some_and(|until| now.timestamp_micros() < until) {
                 return Claimed::Others;
             }
@@ -173,9 +241,12 @@ impl AccessTokens {
             let Some(refresh) = ticket.tokens.refresh.clone().filter(|_| !is_lasting) else {
                 return Claimed::NotNeeded;
             };
-            let until = (now + CLAIM_LIFETIME).timestamp_micros();
-            match ticket.bag.set(CLAIM, &until) {
-                Ok(()) => Claimed::Mine(refresh),
+            let claim = Claim {
+                until: (now + CLAIM_LIFETIME).timestamp_micros(),
+                nonce: nonce.clone(),
+            };
+            match ticket.bag.set(CLAIM, &claim) {
+                Ok(()) => Claimed::Mine(refresh, claim),
                 Err(_) => Claimed::NotNeeded,
             }
         });
@@ -186,24 +257,28 @@ impl AccessTokens {
         &self,
         session: &SessionContext<T>,
         stored: &StoredTicket<T>,
-        tokens: &Tokens,
-        refresh: &Token,
+        client: &Arc<Registration>,
+        renewal: &Renewal,
     ) -> Result<Token, AccessTokenError> {
-        let client = self.clients.of(&stored.key().partition_key);
-        let client = client.ok_or(AccessTokenError::SignInAgain)?;
-        let renewed = client.renew(refresh, stored.ticket.subject_id()).await;
-        let kept = self.keep(session, refresh, &renewed).await;
-        match (renewed, kept?) {
-            (Ok(renewed), Some(true)) => Ok(renewed.access),
-            // The session has ended, or has other tokens now: nobody keeps these.
-            (Ok(renewed), _) => {
-                give_back(client, renewed).await;
-                Err(AccessTokenError::NotSignedIn)
+        let renewed = client
+            .renew(
+                &renewal.provider,
+                &renewal.refresh,
+                stored.ticket.subject_id(),
+            )
+            .await;
+        // What the provider has given is given back wherever no session keeps it.
+        let kept = self.keep(session, renewal, &renewed).await?;
+        match (renewed, kept) {
+            (Ok(renewed), Some(true)) => {
+                renewed.unkept.kept();
+                Ok(renewed.access)
             }
-            (Err(_), None) => Err(AccessTokenError::NotSignedIn),
-            (Err(failure), Some(_)) => {
-                still_good(tokens, session.now()).ok_or_else(|| no_token(failure))
-            }
+            // The session has ended, or has other tokens now.
+            (Ok(_), _) | (Err(_), None) => Err(AccessTokenError::NotSignedIn),
+            (Err(Failure::Refused(_)), Some(true)) => Err(AccessTokenError::SignInAgain),
+            // Another node has taken over, or the provider has said nothing of the token.
+            (Err(failure), Some(_)) => Err(unavailable(failure)),
         }
     }
 
@@ -213,15 +288,12 @@ impl AccessTokens {
     async fn keep<T: SessionData>(
         &self,
         session: &SessionContext<T>,
-        used: &Token,
+        renewal: &Renewal,
         renewed: &Result<Renewed, Failure>,
     ) -> Result<Option<bool>, SessionRejection> {
         let mut pauses = PAUSES.iter();
         loop {
-            let kept = session.modify(|ticket| {
-                ticket.bag.remove(CLAIM);
-                keep(ticket, used, renewed)
-            });
+            let kept = session.modify(|ticket| keep(ticket, renewal, renewed));
             match (kept.await, pauses.next()) {
                 (Err(SessionRejection::Unavailable { .. }), Some(pause)) => {
                     tokio::time::sleep(*pause).await;
@@ -232,8 +304,30 @@ impl AccessTokens {
     }
 }
 
+/// That somebody renews the session's tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Claim {
+    /// In microseconds.
+    until: i64,
+    /// Whose it is.
+    nonce: String,
+}
+
+impl Claim {
+    fn of(bag: &SessionBag) -> Option<Self> {
+        bag.get(CLAIM).ok().flatten()
+    }
+}
+
+/// A renewal that is under way.
+struct Renewal {
+    provider: Arc<Provider>,
+    refresh: Token,
+    claim: Claim,
+}
+
 enum Claimed {
-    Mine(Token),
+    Mine(Token, Claim),
     Others,
     NotNeeded,
 }
@@ -261,16 +355,20 @@ async fn look<T: SessionData>(
 /// Puts into the session what a renewal has brought, if it still is the session that was renewed.
 fn keep<T>(
     ticket: &mut AuthenticationTicket<T>,
-    used: &Token,
+    renewal: &Renewal,
     renewed: &Result<Renewed, Failure>,
 ) -> bool {
+    let is_mine = Claim::of(&ticket.bag).as_ref() == Some(&renewal.claim);
+    if is_mine {
+        ticket.bag.remove(CLAIM);
+    }
     if let Ok(renewed) = renewed
         && ticket.tokens.access.as_ref() == Some(&renewed.access)
     {
         // An earlier try was said to have failed, and had not.
         return true;
     }
-    if ticket.tokens.refresh.as_ref() != Some(used) {
+    if ticket.tokens.refresh.as_ref() != Some(&renewal.refresh) {
         return false;
     }
     match renewed {
@@ -283,8 +381,10 @@ fn keep<T>(
                 ticket.tokens.id = Some(id.clone());
             }
         }
-        // It will never be of use again.
-        Err(Failure::Refused(_)) => ticket.tokens.refresh = None,
+        // It will never be of use again. Whoever has taken over may have used it meanwhile, and
+        // brings another.
+        Err(Failure::Refused(_)) if is_mine => ticket.tokens.refresh = None,
+        Err(Failure::Refused(_)) => return false,
         Err(_) => {}
     }
     true
@@ -294,23 +394,8 @@ fn still_good(tokens: &Tokens, now: DateTime<Utc>) -> Option<Token> {
     tokens.access.clone().filter(|token| !token.is_expired(now))
 }
 
-fn no_token(failure: Failure) -> AccessTokenError {
-    match failure {
-        Failure::Refused(_) => AccessTokenError::SignInAgain,
-        failure => AccessTokenError::Unavailable(failure.into()),
-    }
-}
-
-async fn give_back(client: &Registration, renewed: Renewed) {
-    let Some(refresh) = renewed.refresh else {
-        return;
-    };
-    if let Err(error) = client.revoke(&refresh).await {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "a refresh token that no session keeps was not revoked"
-        );
-    }
+fn unavailable(why: impl Into<store_core::BoxError>) -> AccessTokenError {
+    AccessTokenError::Unavailable(why.into())
 }
 
 impl IntoResponse for AccessTokenError {
@@ -326,25 +411,104 @@ impl IntoResponse for AccessTokenError {
     }
 }
 
+/// When a session's tokens could last not be renewed, for whoever stands first in its line.
+type Line = tokio::sync::Mutex<Option<DateTime<Utc>>>;
+
 /// Who waits for whom in this process, by session.
 #[derive(Debug, Default)]
-struct Lines(Mutex<HashMap<UserSessionKey, Weak<tokio::sync::Mutex<()>>>>);
+struct Lines(Mutex<HashMap<UserSessionKey, Arc<Line>>>);
 
 impl Lines {
-    async fn enter(&self, key: &UserSessionKey) -> tokio::sync::OwnedMutexGuard<()> {
-        let line = {
-            let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match lines.get(key).and_then(Weak::upgrade) {
-                Some(line) => line,
-                None => {
-                    // Where nobody stands any more.
-                    lines.retain(|_, line| line.strong_count() > 0);
-                    let line = Arc::default();
-                    lines.insert(key.clone(), Arc::downgrade(&line));
-                    line
-                }
-            }
+    /// How many are kept before those are looked for that are of no use any more.
+    const MANY: usize = 1024;
+
+    fn of(&self, key: &UserSessionKey, now: DateTime<Utc>) -> Arc<Line> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = lines.get(key) {
+            return Arc::clone(line);
+        }
+        if lines.len() >= Self::MANY {
+            // Where nobody stands, and nothing has failed a moment ago.
+            lines.retain(|_, line| {
+                Arc::strong_count(line) > 1
+                    || line.try_lock().is_ok_and(|failed| {
+                        failed.is_some_and(|failed| now < failed + AFTER_A_FAILURE)
+                    })
+            });
+        }
+        let line = Arc::default();
+        lines.insert(key.clone(), Arc::clone(&line));
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openidconnect::core::CoreJsonWebKeySet;
+
+    use super::*;
+    use crate::openid_connect::OpenIdClient;
+
+    fn claim(nonce: &str) -> Claim {
+        Claim {
+            until: 1,
+            nonce: nonce.to_owned(),
+        }
+    }
+
+    fn renewal(claim: Claim) -> Renewal {
+        let client = OpenIdClient::new("https://op.test", "app", "https://app.test");
+        let client = client.expect("a client");
+        let keys = CoreJsonWebKeySet::new(Vec::new());
+        Renewal {
+            provider: Arc::new(Provider::with_keys_alone(&client, keys)),
+            refresh: Token::new("refresh"),
+            claim,
+        }
+    }
+
+    fn ticket(claim: &Claim, refresh: &str) -> AuthenticationTicket<()> {
+        let tokens = Tokens {
+            refresh: Some(Token::new(refresh)),
+            ..Tokens::default()
         };
-        line.lock_owned().await
+        let mut ticket = AuthenticationTicket::anonymous(()).with_tokens(tokens);
+        ticket.bag.set(CLAIM, claim).expect("it can be encoded");
+        ticket
+    }
+
+    /// Keeps what a renewal with the claim "mine" has brought. Whether it was kept, whose claim
+    /// there is then, and which refresh token.
+    fn kept(whose: &str, refresh: &str, failure: Failure) -> (bool, String, String) {
+        let mut ticket = ticket(&claim(whose), refresh);
+        let kept = keep(&mut ticket, &renewal(claim("mine")), &Err(failure));
+        let claim = Claim::of(&ticket.bag).map(|claim| claim.nonce);
+        let refresh = ticket.tokens.refresh;
+        (
+            kept,
+            claim.unwrap_or_default(),
+            refresh.map_or(String::new(), |token| token.expose().to_owned()),
+        )
+    }
+
+    #[test]
+    fn whoever_has_lost_his_claim_takes_nothing_away() {
+        let result = |kept, claim: &str, refresh: &str| (kept, claim.into(), refresh.into());
+        let refused = || Failure::Refused("invalid_grant".to_owned());
+        assert_eq!(kept("mine", "refresh", refused()), result(true, "", ""));
+        assert_eq!(
+            kept("another", "refresh", refused()),
+            result(false, "another", "refresh")
+        );
+        assert_eq!(kept("mine", "newer", refused()), result(false, "", "newer"));
+        let no_answer = || Failure::NoAnswer("it is late".into());
+        assert_eq!(
+            kept("mine", "refresh", no_answer()),
+            result(true, "", "refresh")
+        );
+        assert_eq!(
+            kept("another", "refresh", no_answer()),
+            result(true, "another", "refresh")
+        );
     }
 }

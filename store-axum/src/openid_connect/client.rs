@@ -184,7 +184,7 @@ impl OpenIdClient {
         self
     }
 
-    /// Also asks the user-info endpoint for claims at login. Default: false.
+    /// Also asks the user-info endpoint for claims at login, where the provider has one. Default: false.
     pub fn with_user_info(mut self, user_info: bool) -> Self {
         self.user_info = user_info;
         self

@@ -68,7 +68,7 @@ pub(super) struct Bff<T> {
     clients: OpenIdClients,
     sign_in: Arc<dyn SignIn<T>>,
     options: Options,
-    seen_logout_tokens: SeenTokens,
+    seen_logout_tokens: Arc<SeenTokens>,
     flights: Flights,
 }
 
@@ -137,7 +137,7 @@ impl<T: SessionData> BffEndpoints<T> {
             clients: self.clients,
             sign_in: self.sign_in,
             options: self.options,
-            seen_logout_tokens: SeenTokens::new(MAX_SEEN_TOKENS),
+            seen_logout_tokens: Arc::new(SeenTokens::new(MAX_SEEN_TOKENS)),
             flights: Flights::default(),
         });
         let one_session = format!("{}/{{id}}", paths.sessions);

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use http::StatusCode;
 use openidconnect::reqwest;
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use url::Url;
@@ -30,6 +31,9 @@ pub(super) enum HttpError {
     Request(#[from] reqwest::Error),
     #[error("the answer is longer than {MAX_BODY_LEN} bytes")]
     TooLong,
+    /// Whatever stands in its body.
+    #[error("the provider is not able to answer just now: status {0}")]
+    Unable(StatusCode),
     #[error("the answer cannot be read")]
     Http(#[from] http::Error),
 }
@@ -76,6 +80,26 @@ impl HttpClient {
     pub(super) fn may_be_sent_to(&self, url: &Url) -> bool {
         url.scheme() == "https"
             || (self.plain_http_on_this_machine && url.scheme() == "http" && is_local(url))
+    }
+}
+
+/// The same client, to which "not just now" is no answer: 429 and 5xx, whatever comes with them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answers<'a>(pub(super) &'a HttpClient);
+
+impl<'c> AsyncHttpClient<'c> for Answers<'_> {
+    type Error = HttpError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let answer = self.0.send(request).await?;
+            let status = answer.status();
+            match status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+                true => Err(HttpError::Unable(status)),
+                false => Ok(answer),
+            }
+        })
     }
 }
 

@@ -101,6 +101,10 @@ impl Provider {
         more.revocation_endpoint.as_ref().map(|url| url.url())
     }
 
+    pub(super) fn has_user_info(&self) -> bool {
+        self.metadata.userinfo_endpoint().is_some()
+    }
+
     /// Whether its answers always say whose they are (RFC 9207).
     pub(super) fn names_itself(&self) -> bool {
         let more = self.metadata.additional_metadata();

@@ -1,6 +1,7 @@
 //! A client at its provider, and what the two say to each other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,20 +14,27 @@ use openidconnect::core::{
 use openidconnect::{
     AdditionalClaims, AuthorizationCode, CsrfToken, HttpRequest, Nonce, OAuth2TokenResponse as _,
     PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
-    SubjectIdentifier, TokenResponse as _, UserInfoClaims,
+    SubjectIdentifier, TokenResponse as _, UserInfoClaims, UserInfoError,
 };
 use serde::{Deserialize, Serialize};
 use store_core::{BoxError, Clock, PartitionKey, SessionId, SubjectId};
 use store_tickets::{Claims, Token, Tokens};
+use tokio::time::timeout;
 use url::Url;
 
 use super::attempt::{Attempt, Binding};
-use super::http_client::{HttpClient, HttpError};
+use super::http_client::{Answers, HttpClient, HttpError};
 use super::id_token::{Expected, IdTokenError, Identity};
 use super::keys::session_id_of;
 use super::logout_token::{LogoutToken, LogoutTokenError, LogoutTokenRules};
 use super::provider::{Discovery, NoProvider, Provider};
+use super::unkept::Unkept;
 use super::{OpenIdClient, Prompt};
+
+/// How long the provider may take to answer for a refresh token.
+const EXCHANGE: Duration = Duration::from_secs(10);
+/// How long the check of its answer may take, for which its keys may have to be fetched.
+const CHECK: Duration = Duration::from_secs(5);
 
 /// A client at its provider, in one partition.
 #[derive(Debug)]
@@ -55,6 +63,8 @@ pub(super) struct Renewed {
     pub(super) refresh: Option<Token>,
     /// `None`: the old one goes on.
     pub(super) id: Option<Token>,
+    /// The refresh token once more, until the session has it.
+    pub(super) unkept: Unkept,
 }
 
 /// Why the provider did not do what it was asked.
@@ -65,7 +75,7 @@ pub(super) enum Failure {
     /// It may have been done.
     #[error("the provider does not answer")]
     NoAnswer(#[source] BoxError),
-    /// For good.
+    /// For good: what was presented, a code or a refresh token, is none any more.
     #[error("the provider refused, with {0}")]
     Refused(String),
     #[error("the provider's answer is not to be trusted")]
@@ -73,6 +83,9 @@ pub(super) enum Failure {
 }
 
 impl Registration {
+    /// What a renewal takes at most.
+    pub(super) const RENEWAL: Duration = EXCHANGE.saturating_add(CHECK);
+
     pub(super) fn new(
         client: OpenIdClient,
         partition_key: PartitionKey,
@@ -143,11 +156,11 @@ impl Registration {
 
     /// Redeems an authorization code, and checks what comes for it.
     pub(super) async fn log_in(
-        &self,
+        self: &Arc<Self>,
         attempt: &Attempt,
         redirect_uri: &Url,
         code: String,
-    ) -> Result<LoggedIn, Failure> {
+    ) -> Result<(LoggedIn, Unkept), Failure> {
         let provider = self.provider().await?;
         let binding = self.binding(redirect_uri.as_str());
         let client = provider.client.clone();
@@ -157,8 +170,9 @@ impl Registration {
             .exchange_code(AuthorizationCode::new(code))
             .map_err(untrusted)?
             .set_pkce_verifier(verifier)
-            .request_async(&self.http)
+            .request_async(&Answers(&self.http))
             .await?;
+        let unkept = Unkept::new(self, refresh_token(&answer));
         let nonce = Nonce::new(attempt.nonce(&binding));
         let identity = self.identity(&provider, &answer, Some(&nonce)).await?;
         let identity = identity.ok_or_else(|| untrusted("there is no ID token in it"))?;
@@ -169,7 +183,7 @@ impl Registration {
             None => None,
         };
         let mut claims = identity.claims;
-        if self.client.user_info {
+        if self.client.user_info && provider.has_user_info() {
             let more = self
                 .user_info(&provider, &answer, &identity.subject_id)
                 .await?;
@@ -180,44 +194,49 @@ impl Registration {
         for name in OF_THE_TOKEN {
             claims.remove(name);
         }
-        Ok(LoggedIn {
+        let logged_in = LoggedIn {
             subject_id: identity.subject_id,
             session_id,
             claims,
             tokens: Tokens {
                 access: Some(self.access_token(&answer)),
-                refresh: answer
-                    .refresh_token()
-                    .map(|token| Token::new(token.secret())),
+                refresh: refresh_token(&answer),
                 id: answer.id_token().map(|token| Token::new(token.to_string())),
             },
-        })
+        };
+        Ok((logged_in, unkept))
     }
 
-    /// Gets a new access token (RFC 6749 section 6, OpenID Connect Core 12).
+    /// Gets a new access token (RFC 6749 section 6, OpenID Connect Core 12), within
+    /// [`RENEWAL`](Self::RENEWAL).
     pub(super) async fn renew(
-        &self,
+        self: &Arc<Self>,
+        provider: &Arc<Provider>,
         refresh: &Token,
         subject_id: Option<&SubjectId>,
     ) -> Result<Renewed, Failure> {
-        let provider = self.provider().await?;
-        let answer = provider
+        let presented = RefreshToken::new(refresh.expose().to_owned());
+        let request = provider
             .client
-            .exchange_refresh_token(&RefreshToken::new(refresh.expose().to_owned()))
-            .map_err(untrusted)?
-            .request_async(&self.http)
-            .await?;
-        if let Some(identity) = self.identity(&provider, &answer, None).await?
+            .exchange_refresh_token(&presented)
+            .map_err(untrusted)?;
+        let http = Answers(&self.http);
+        let answer = timeout(EXCHANGE, request.request_async(&http)).await;
+        let answer = answer.map_err(no_answer)??;
+        // Where the provider does not rotate them, it is still the session's.
+        let new = refresh_token(&answer).filter(|new| new != refresh);
+        let unkept = Unkept::new(self, new.clone());
+        let identity = timeout(CHECK, self.identity(provider, &answer, None)).await;
+        if let Some(identity) = identity.map_err(no_answer)??
             && Some(&identity.subject_id) != subject_id
         {
             return Err(untrusted("the ID token is another user's"));
         }
         Ok(Renewed {
             access: self.access_token(&answer),
-            refresh: answer
-                .refresh_token()
-                .map(|token| Token::new(token.secret())),
+            refresh: new,
             id: answer.id_token().map(|token| Token::new(token.to_string())),
+            unkept,
         })
     }
 
@@ -340,8 +359,15 @@ impl Registration {
             .client
             .user_info(answer.access_token().clone(), Some(subject))
             .map_err(untrusted)?;
-        let claims: UserInfoClaims<OtherClaims, CoreGenderClaim> =
-            request.request_async(&self.http).await.map_err(untrusted)?;
+        let claims: UserInfoClaims<OtherClaims, CoreGenderClaim> = request
+            .request_async(&Answers(&self.http))
+            .await
+            .map_err(|error| match error {
+                UserInfoError::Request(error) => no_answer(error),
+                // What came with an answer that cannot be used is not told.
+                UserInfoError::Response(status, ..) => untrusted(format!("status {status}")),
+                error => untrusted(error),
+            })?;
         let claims = serde_json::to_value(claims).map_err(untrusted)?;
         serde_json::from_value(claims).map_err(untrusted)
     }
@@ -355,6 +381,11 @@ impl Registration {
             None => token,
         }
     }
+}
+
+fn refresh_token(answer: &CoreTokenResponse) -> Option<Token> {
+    let token = answer.refresh_token();
+    token.map(|token| Token::new(token.secret()))
 }
 
 /// Claims about the token rather than the user.
@@ -386,18 +417,31 @@ fn no_answer(why: impl Into<BoxError>) -> Failure {
 impl From<CoreRequestTokenError<HttpError>> for Failure {
     fn from(error: CoreRequestTokenError<HttpError>) -> Self {
         match error {
-            RequestTokenError::ServerResponse(answer) => match answer.error() {
-                CoreErrorResponseType::Extension(code) if code == "temporarily_unavailable" => {
-                    no_answer("it is temporarily unavailable")
+            RequestTokenError::ServerResponse(answer) => {
+                let code = known_code(answer.error().as_ref());
+                match answer.error() {
+                    // The one that says something of the code or the refresh token itself.
+                    CoreErrorResponseType::InvalidGrant => return Self::Refused(code),
+                    CoreErrorResponseType::Extension(_) if is_passing(&code) => {}
+                    // Nothing that a user could do anything about.
+                    _ => tracing::error!(code, "an OpenID provider does not serve this client"),
                 }
-                code => Self::Refused(known_code(code.as_ref())),
-            },
+                no_answer(format!("it answered {code}"))
+            }
             RequestTokenError::Request(error) => no_answer(error),
             // The answer itself, which comes with the error, holds tokens.
             RequestTokenError::Parse(error, _) => untrusted(error),
             RequestTokenError::Other(error) => untrusted(error),
         }
     }
+}
+
+/// Whether an error is over by itself.
+fn is_passing(code: &str) -> bool {
+    matches!(
+        code,
+        "server_error" | "slow_down" | "temporarily_unavailable"
+    )
 }
 
 /// An error code, if it is one (RFC 6749 section 5.2: visible ASCII).

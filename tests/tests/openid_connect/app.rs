@@ -44,6 +44,8 @@ pub(crate) struct Setup {
     pub(crate) logout_by_session: bool,
     /// Whether the provider signs each user out again while the host is signing him in.
     pub(crate) logout_overtakes: bool,
+    /// Whether the provider has a user-info endpoint.
+    pub(crate) has_user_info: bool,
 }
 
 impl Default for Setup {
@@ -59,6 +61,7 @@ impl Default for Setup {
             },
             logout_by_session: true,
             logout_overtakes: false,
+            has_user_info: true,
         }
     }
 }
@@ -111,7 +114,8 @@ impl App {
             })
         });
         let clients: Vec<Value> = clients.collect();
-        let process = OpenIdProvider::start(&json!({ "clients": clients })).await?;
+        let settings = json!({ "clients": clients, "userInfo": setup.has_user_info });
+        let process = OpenIdProvider::start(&settings).await?;
         let provider = Provider {
             issuer: process.issuer().to_owned(),
             process: Some(process),
@@ -134,23 +138,27 @@ impl App {
             address,
             http,
         };
-        app.serve(listener);
+        app.serve(listener, app.provider.issuer());
         Some(app)
     }
 
     /// Another node of the same host: the same store, and nothing else in common. Its address.
     pub(crate) async fn another_node(&self) -> SocketAddr {
+        self.node_at(self.provider.issuer()).await
+    }
+
+    /// The same host as it is when it has another provider. Its address.
+    pub(crate) async fn node_at(&self, issuer: &str) -> SocketAddr {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        self.serve(listener);
+        self.serve(listener, issuer);
         address
     }
 
-    fn serve(&self, listener: TcpListener) {
+    fn serve(&self, listener: TcpListener, issuer: &str) {
         let mut clients = OpenIdClients::builder().clock(self.clock.clone());
         let (mut front_ends, mut paths) = (Vec::new(), Vec::new());
         for name in self.setup.front_ends {
-            let issuer = self.provider.issuer();
             let client = OpenIdClient::insecure_for_localhost(issuer, *name, &self.base(name));
             let client = client
                 .unwrap()
@@ -238,6 +246,23 @@ impl App {
         self.sign(&json!({ "typ": "logout+jwt" }), &claims).await
     }
 
+    /// What the provider answers at a path from now on, in place of its own answer; its own again
+    /// where this is `{}`.
+    pub(crate) async fn answer_at(&self, path: &str, mut instead: Value) {
+        instead["path"] = path.into();
+        let url = format!("{}/test/answer", self.provider.issuer());
+        let answer = self.http.post(url).body(instead.to_string()).send().await;
+        assert_eq!(answer.unwrap().status(), 200);
+    }
+
+    /// How many requests the provider has had at a path.
+    pub(crate) async fn heard_at(&self, path: &str) -> u64 {
+        let url = format!("{}/test/heard", self.provider.issuer());
+        let heard = self.http.get(url).send().await.unwrap().text().await;
+        let heard: Value = serde_json::from_str(&heard.unwrap()).unwrap();
+        heard[path].as_u64().unwrap_or_default()
+    }
+
     /// Posts a logout token to a front end.
     pub(crate) async fn post_logout_token(&self, name: &str, token: &str) -> Answer {
         let url = format!("{}/bff/backchannel", self.base(name));
@@ -291,14 +316,28 @@ impl App {
         answer["active"].as_bool().unwrap()
     }
 
+    /// Whether somebody says in the user's one session that he renews its tokens.
+    pub(crate) async fn is_being_renewed(&self, name: &str, subject: &str) -> bool {
+        let mut names = self.ticket_of(name, subject).await.bag;
+        names.remove("store-axum.renewal")
+    }
+
     /// The tokens of the user's one session.
     pub(crate) async fn tokens_of(&self, name: &str, subject: &str) -> store_tickets::Tokens {
+        self.ticket_of(name, subject).await.tokens
+    }
+
+    async fn ticket_of(
+        &self,
+        name: &str,
+        subject: &str,
+    ) -> store_tickets::AuthenticationTicket<Customer> {
         let filter = store_tests::sessions::subject(subject);
         let filter = store_core::UserSessionsFilter::for_subject(filter);
         let tickets = self.tickets.in_partition(name.parse().unwrap());
         let mut found = tickets.get_user_tickets(&filter).await.unwrap();
         assert_eq!(found.len(), 1);
-        found.remove(0).ticket.tokens
+        found.remove(0).ticket
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use serde_json::json;
 use store_tests::{TestDatabase, on_databases};
 
 use crate::app::{App, Setup};
@@ -195,11 +196,67 @@ async fn leaves_few_cookies_behind(db: TestDatabase) {
     assert_eq!(app.rows().await.len(), 0);
 }
 
+/// Who cannot be asked about the user just now is asked later, and who has nothing to say of him is
+/// not asked; what a login has brought that then fails is given back.
+async fn asks_for_the_user(db: TestDatabase) {
+    let Some(app) = App::start(db, Setup::default()).await else {
+        return;
+    };
+    let browser = app.browser();
+    for (attempt, status) in [500, 503, 429].into_iter().enumerate() {
+        app.answer_at("/me", json!({ "status": status, "body": {} }))
+            .await;
+        let page = browser.go("/bff/login", Some("alice")).await;
+        assert_eq!(page.answer.status, 503, "{page:?}");
+        assert_eq!(page.answer.header("retry-after"), "5");
+        assert!(browser.user().await.is_none());
+        // Nobody waits for it, so it comes a little later.
+        let given_back = async {
+            while app.heard_at("/token/revocation").await <= attempt as u64 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let given_back = tokio::time::timeout(Duration::from_secs(20), given_back).await;
+        assert!(given_back.is_ok(), "{status}");
+    }
+    app.answer_at("/me", json!({ "status": 403, "body": {} }))
+        .await;
+    let page = browser.go("/bff/login", Some("alice")).await;
+    assert_eq!(page.answer.status, 502, "{page:?}");
+
+    // As some providers have it.
+    let says = json!({
+        "sub": "alice",
+        "email_verified": "true",
+        "updated_at": "2024-05-06T07:08:09Z",
+    });
+    app.answer_at("/me", json!({ "status": 200, "body": says }))
+        .await;
+    browser.sign_in("alice").await;
+    let user = browser.user().await.unwrap();
+    assert_eq!(user.claim("email_verified"), &json!(true));
+}
+
+async fn does_not_ask_where_there_is_nothing_to_ask(db: TestDatabase) {
+    let setup = Setup {
+        has_user_info: false,
+        ..Setup::default()
+    };
+    let Some(app) = App::start(db, setup).await else {
+        return;
+    };
+    let browser = app.browser();
+    browser.sign_in("alice").await;
+    assert_eq!(browser.user().await.unwrap().text("sub"), "alice");
+}
+
 on_databases!([sqlite, postgres]:
     leads_to_a_session,
     has_a_new_secret,
     keeps_the_bag_if_asked_to,
     ends_the_session_before_it,
     works_in_several_tabs_at_once,
-    leaves_few_cookies_behind
+    leaves_few_cookies_behind,
+    asks_for_the_user,
+    does_not_ask_where_there_is_nothing_to_ask
 );

@@ -33,6 +33,9 @@ enum NotDone {
     NoToken,
     #[error("{0}")]
     Token(#[source] LogoutTokenError),
+    /// Whoever sends it is to hear what comes of it, and not that it is none.
+    #[error("the logout token is being acted on")]
+    UnderWay,
     #[error("the logout token was used before")]
     Replayed,
     #[error("there is no OpenID client for this front end")]
@@ -71,7 +74,8 @@ async fn log_out<T: SessionData>(
     let seen = &bff.seen_logout_tokens;
     let seen = seen.remember(partition_key, &token.id, token.refused_from, client.now());
     let seen = seen.map_err(|not_new| match not_new {
-        NotNew::Seen => NotDone::Replayed,
+        NotNew::Done => NotDone::Replayed,
+        NotNew::Pending => NotDone::UnderWay,
         NotNew::Full => NotDone::TooMany,
     })?;
     // As a task, since it must not be left half-way: neither a token that counts as used although
@@ -82,9 +86,8 @@ async fn log_out<T: SessionData>(
         tokio::spawn(async move {
             bff.flights.note(&partition_key, &token.filter);
             let ended = revocation.back_channel_logout(&token.filter).await;
-            if ended.is_err() {
-                // So that the provider may send it again.
-                bff.seen_logout_tokens.forget(seen);
+            if ended.is_ok() {
+                seen.done();
             }
             ended
         })
@@ -135,7 +138,7 @@ impl NotDone {
             Self::Body => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NoToken | Self::Token(_) | Self::Replayed => StatusCode::BAD_REQUEST,
             Self::NoClient => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NoProvider(_) | Self::TooMany => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoProvider(_) | Self::TooMany | Self::UnderWay => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -145,7 +148,10 @@ impl NotDone {
     fn into_response(self) -> Response {
         let error = &self as &dyn std::error::Error;
         let status = self.status();
-        let code = if status.is_server_error() {
+        let code = if let Self::UnderWay = self {
+            tracing::debug!(error, "a logout request came twice at once");
+            "server_error"
+        } else if status.is_server_error() {
             tracing::error!(error, "a logout that a provider asked for was not done");
             "server_error"
         } else {

@@ -17,7 +17,8 @@ use crate::openid_connect::flights::Flight;
 use crate::openid_connect::query::Parameters;
 use crate::openid_connect::refusal::Refusal;
 use crate::openid_connect::registration::{LoggedIn, Registration};
-use crate::{SessionContext, SessionData};
+use crate::openid_connect::unkept::Unkept;
+use crate::{SessionContext, SessionData, SessionRejection};
 
 /// What a provider may say instead of a code (RFC 6749 section 4.1.2.1, OpenID Connect Core 1.0
 /// section 3.1.2.6, Initiating User Registration 1.0): what is not among them is not repeated.
@@ -117,15 +118,11 @@ impl<T: SessionData> Bff<T> {
         let code = code.ok_or(Refusal::NoCode)?.to_owned();
         let callback = client.client.url_of(&self.options.paths.callback);
         let flight = self.flights.begin();
-        let logged_in = client.log_in(attempt, &callback, code).await?;
-        let refresh = logged_in.tokens.refresh.clone();
-        let begun = self
-            .begin_session(client, session, &flight, logged_in)
-            .await;
-        if let (Err(_), Some(refresh)) = (&begun, refresh) {
-            give_back(client, refresh);
-        }
-        begun
+        let (logged_in, unkept) = client.log_in(attempt, &callback, code).await?;
+        self.begin_session(client, session, &flight, logged_in)
+            .await?;
+        unkept.kept();
+        Ok(())
     }
 
     async fn begin_session(
@@ -136,6 +133,8 @@ impl<T: SessionData> Bff<T> {
         logged_in: LoggedIn,
     ) -> Result<(), Refusal> {
         let before = session.session().await?.map(|stored| stored.ticket);
+        let before_here = before.as_ref().filter(|before| client.has_begun(before));
+        let replaced = before_here.and_then(|before| before.tokens.refresh.clone());
         let bag = match &before {
             Some(visitor) if self.options.keep_visitors_bag && visitor.subject_id().is_none() => {
                 visitor.bag.clone()
@@ -151,6 +150,8 @@ impl<T: SessionData> Bff<T> {
             bag,
         };
         let data = self.sign_in.sign_in(&mut user).await?;
+        let marked = client.mark(&mut user.bag);
+        marked.map_err(SessionRejection::from)?;
         let mut ticket = AuthenticationTicket::new(logged_in.subject_id, data)
             .with_kind(user.kind)
             .with_claims(user.claims)
@@ -161,9 +162,7 @@ impl<T: SessionData> Bff<T> {
         }
         // It has a new secret, whatever the browser presented: nobody can have planted it.
         let stored = session.sign_in(ticket).await?;
-        if let Some(refresh) = before.and_then(|before| before.tokens.refresh) {
-            give_back(client, refresh);
-        }
+        drop(Unkept::new(client, replaced));
         let (ticket, key) = (&stored.ticket, stored.key());
         if let Some(subject_id) = ticket.subject_id()
             && flight.was_overtaken(&key.partition_key, subject_id, ticket.session_id())
@@ -173,17 +172,4 @@ impl<T: SessionData> Bff<T> {
         }
         Ok(())
     }
-}
-
-/// Revokes a refresh token that no session keeps; nobody waits for it.
-fn give_back(client: &Arc<Registration>, refresh: store_tickets::Token) {
-    let client = Arc::clone(client);
-    tokio::spawn(async move {
-        if let Err(error) = client.revoke(&refresh).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "a refresh token that no session keeps was not revoked"
-            );
-        }
-    });
 }

@@ -80,7 +80,7 @@ impl<T: SessionData> Bff<T> {
         let sid = query.get("sid")?;
         // Nobody is signed in, so nobody can be signed out: a visitor keeps his session, and the
         // provider hears nothing of it.
-        let Some(stored) = signed_in(session).await? else {
+        let Some(stored) = signed_in(session, &self.clients).await? else {
             return Ok(redirect(return_url.as_str()));
         };
         let is_meant = sid == Some(logout_id(&stored).as_str());

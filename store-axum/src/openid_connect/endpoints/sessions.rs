@@ -41,11 +41,11 @@ struct Asker {
 
 /// `GET /bff/sessions`: all sessions of the user in this partition, the one that was renewed last first.
 pub(super) async fn list<T: SessionData>(
-    State(_): State<Arc<Bff<T>>>,
+    State(bff): State<Arc<Bff<T>>>,
     _: RequireAntiforgery,
     session: SessionContext<T>,
 ) -> Response {
-    match devices(&session).await {
+    match devices(&bff, &session).await {
         Ok(devices) => json(&devices),
         Err(rejection) => rejection.into_response(),
     }
@@ -53,12 +53,12 @@ pub(super) async fn list<T: SessionData>(
 
 /// `DELETE /bff/sessions/{id}`: ends one of them.
 pub(super) async fn end_one<T: SessionData>(
-    State(_): State<Arc<Bff<T>>>,
+    State(bff): State<Arc<Bff<T>>>,
     _: RequireAntiforgery,
     session: SessionContext<T>,
     Path(id): Path<String>,
 ) -> Response {
-    match end(&session, &id).await {
+    match end(&bff, &session, &id).await {
         Ok(()) => no_content(),
         Err(refusal) => refusal.into_problem(),
     }
@@ -66,20 +66,21 @@ pub(super) async fn end_one<T: SessionData>(
 
 /// `DELETE /bff/sessions`: ends all of them but the one in which the user asks.
 pub(super) async fn end_others<T: SessionData>(
-    State(_): State<Arc<Bff<T>>>,
+    State(bff): State<Arc<Bff<T>>>,
     _: RequireAntiforgery,
     session: SessionContext<T>,
 ) -> Response {
-    match end_all_others(&session).await {
+    match end_all_others(&bff, &session).await {
         Ok(ended) => json(&Ended { ended }),
         Err(rejection) => rejection.into_response(),
     }
 }
 
 async fn devices<T: SessionData>(
+    bff: &Bff<T>,
     session: &SessionContext<T>,
 ) -> Result<Vec<Device>, SessionRejection> {
-    let asker = Asker::of(session).await?;
+    let asker = Asker::of(bff, session).await?;
     let mut sessions = asker.sessions(session).await?;
     sessions.sort_by_key(|one| Reverse(one.renewed));
     Ok(sessions
@@ -94,8 +95,12 @@ async fn devices<T: SessionData>(
         .collect())
 }
 
-async fn end<T: SessionData>(session: &SessionContext<T>, id: &str) -> Result<(), Refusal> {
-    let asker = Asker::of(session).await?;
+async fn end<T: SessionData>(
+    bff: &Bff<T>,
+    session: &SessionContext<T>,
+    id: &str,
+) -> Result<(), Refusal> {
+    let asker = Asker::of(bff, session).await?;
     // Looked for among his own, and nowhere else.
     let sessions = asker.sessions(session).await?;
     let one = sessions
@@ -119,9 +124,10 @@ async fn end<T: SessionData>(session: &SessionContext<T>, id: &str) -> Result<()
 }
 
 async fn end_all_others<T: SessionData>(
+    bff: &Bff<T>,
     session: &SessionContext<T>,
 ) -> Result<usize, SessionRejection> {
-    let asker = Asker::of(session).await?;
+    let asker = Asker::of(bff, session).await?;
     let others = UserSessionsFilter::for_subject(asker.subject_id).except(asker.user_key);
     let revocation = session.revocation();
     let ended = revocation.revoke(&others, EndReason::Revoked).await;
@@ -129,14 +135,17 @@ async fn end_all_others<T: SessionData>(
 }
 
 impl Asker {
-    async fn of<T: SessionData>(session: &SessionContext<T>) -> Result<Self, SessionRejection> {
+    async fn of<T: SessionData>(
+        bff: &Bff<T>,
+        session: &SessionContext<T>,
+    ) -> Result<Self, SessionRejection> {
         let asker = |stored: StoredTicket<T>| {
             Some(Self {
                 subject_id: stored.ticket.subject_id()?.clone(),
                 user_key: stored.key().user_key.clone(),
             })
         };
-        let stored = signed_in(session).await?;
+        let stored = signed_in(session, &bff.clients).await?;
         stored.and_then(asker).ok_or(SessionRejection::NotSignedIn)
     }
 

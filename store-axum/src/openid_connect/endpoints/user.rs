@@ -48,7 +48,7 @@ impl<T: SessionData> Bff<T> {
         if query.get("slide")? == Some("false") {
             session.do_not_renew();
         }
-        match signed_in(session).await? {
+        match signed_in(session, &self.clients).await? {
             Some(stored) => {
                 let client = self.client(session)?;
                 Ok(json(&self.claims(session, &client, &stored)))
