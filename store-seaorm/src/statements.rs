@@ -428,7 +428,9 @@ impl Writer {
         const EXPIRED: &str = "WHERE cleanup_at <= ? AND expires <= ? ORDER BY cleanup_at LIMIT ?";
         let postgres = |chosen: &str| {
             let [chosen, is_chosen] = placed(table, chosen);
-            format!("WITH {chosen} DELETE FROM {table} WHERE {is_chosen} AND expires <= ?{returning}")
+            format!(
+                "WITH {chosen} DELETE FROM {table} WHERE {is_chosen} AND expires <= ?{returning}"
+            )
         };
         let mysql = |chosen: &str| {
             let joined = joined(table, chosen);
