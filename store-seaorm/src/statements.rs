@@ -15,6 +15,12 @@ use crate::row::{COLUMNS, COLUMNS_WITHOUT_KEY, SUMMARY_COLUMNS};
 pub(crate) struct Sql(pub(crate) Arc<str>);
 
 impl Sql {
+    /// The statement as sqlx takes it: cheap, since the text is shared.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn to_sqlx(&self) -> sea_orm::sqlx::AssertSqlSafe<Arc<str>> {
+        sea_orm::sqlx::AssertSqlSafe(Arc::clone(&self.0))
+    }
+
     /// The statement with numbers in place of its parameters, for where it takes none.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(crate) fn with_integers(&self, integers: &[i64]) -> String {

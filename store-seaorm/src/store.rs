@@ -21,34 +21,28 @@ macro_rules! run {
 macro_rules! attempt {
     ($store:ident, $what:expr, $given:ident, |$inner:ident, $db:ident, $args:pat_param| $operation:expr) => {
         async {
-            use $crate::database::{Connection as _, Database};
+            use $crate::database::Database;
             match &$store.database {
-                Database::Host(host) => {
-                    let ($inner, $args) = (&*$store, &*$given);
-                    let mut connection = host.connection();
-                    let $db = &mut connection;
-                    let answer = $operation.await;
-                    connection.roll_back().await;
-                    answer
-                }
+                Database::Host(host) => $crate::store::on_connection!(
+                    host.connection(),
+                    $store,
+                    $given,
+                    |$inner, $db, $args| $operation
+                ),
                 #[cfg(feature = "postgres")]
-                Database::Postgres(pool) => {
-                    let ($inner, $args) = (&*$store, &*$given);
-                    let mut connection = pool.get().await?;
-                    let $db = &mut connection;
-                    let answer = $operation.await;
-                    connection.roll_back().await;
-                    answer
-                }
+                Database::Postgres(pool) => $crate::store::on_connection!(
+                    pool.get().await?,
+                    $store,
+                    $given,
+                    |$inner, $db, $args| $operation
+                ),
                 #[cfg(feature = "mysql")]
-                Database::MySql(pool) => {
-                    let ($inner, $args) = (&*$store, &*$given);
-                    let mut connection = pool.get().await?;
-                    let $db = &mut connection;
-                    let answer = $operation.await;
-                    connection.roll_back().await;
-                    answer
-                }
+                Database::MySql(pool) => $crate::store::on_connection!(
+                    pool.get().await?,
+                    $store,
+                    $given,
+                    |$inner, $db, $args| $operation
+                ),
                 #[cfg(feature = "sqlite")]
                 Database::SqliteFile(file) => {
                     let store = std::sync::Arc::clone(&$store);
@@ -64,6 +58,20 @@ macro_rules! attempt {
     };
 }
 pub(crate) use attempt;
+
+/// An operation on a connection, with nothing left open on it.
+macro_rules! on_connection {
+    ($connection:expr, $store:ident, $given:ident, |$inner:ident, $db:ident, $args:pat_param| $operation:expr) => {{
+        use $crate::database::Connection as _;
+        let ($inner, $args) = (&*$store, &*$given);
+        let mut connection = $connection;
+        let $db = &mut connection;
+        let answer = $operation.await;
+        connection.roll_back().await;
+        answer
+    }};
+}
+pub(crate) use on_connection;
 
 mod cleanup;
 mod create;

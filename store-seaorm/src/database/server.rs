@@ -5,6 +5,46 @@
 //! to the next. That is a round trip for each statement. Here a connection is marked before it is
 //! asked something and unmarked when the answer is there: one that comes back marked is closed.
 
+/// How a [`Server`] runs statements: the same words for each driver, of which each makes calls of its
+/// own. `arguments` says how values are bound.
+macro_rules! statements_by_sqlx {
+    ($connection:ty) => {
+        async fn execute(
+            connection: &mut $connection,
+            sql: &$crate::statements::Sql,
+            values: &[Bind<'_>],
+        ) -> Result<u64, SqlxError> {
+            let query = sea_orm::sqlx::query_with(sql.to_sqlx(), arguments(values)?);
+            Ok(connection.execute(query).await?.rows_affected())
+        }
+
+        async fn rows(
+            connection: &mut $connection,
+            sql: &$crate::statements::Sql,
+            values: &[Bind<'_>],
+        ) -> Result<Vec<sea_orm::QueryResult>, SqlxError> {
+            let query = sea_orm::sqlx::query_with(sql.to_sqlx(), arguments(values)?);
+            let rows = connection.fetch_all(query).await?;
+            Ok(rows.into_iter().map(sea_orm::QueryResult::from).collect())
+        }
+
+        async fn one_row(
+            connection: &mut $connection,
+            sql: &$crate::statements::Sql,
+            values: &[Bind<'_>],
+        ) -> Result<Option<sea_orm::QueryResult>, SqlxError> {
+            let query = sea_orm::sqlx::query_with(sql.to_sqlx(), arguments(values)?);
+            let row = connection.fetch_optional(query).await?;
+            Ok(row.map(sea_orm::QueryResult::from))
+        }
+
+        async fn run(connection: &mut $connection, script: String) -> Result<u64, SqlxError> {
+            let script = sea_orm::sqlx::raw_sql(sea_orm::sqlx::AssertSqlSafe(script));
+            Ok(connection.execute(script).await?.rows_affected())
+        }
+    };
+}
+
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]

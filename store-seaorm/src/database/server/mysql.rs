@@ -1,17 +1,14 @@
 //! MySQL and MariaDB.
 
+use sea_orm::SqlxError;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::mysql::{
     MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlDatabaseError,
 };
-use sea_orm::sqlx::{
-    Arguments as _, AssertSqlSafe, ConnectOptions as _, Executor as _, query_with, raw_sql,
-};
-use sea_orm::{QueryResult, SqlxError};
+use sea_orm::sqlx::{Arguments as _, ConnectOptions as _, Executor as _};
 
 use super::Server;
 use crate::bind::{Bind, StoredKey};
-use crate::statements::Sql;
 
 pub(crate) struct MySql {
     pub(crate) options: MySqlConnectOptions,
@@ -41,39 +38,7 @@ impl Server for MySql {
         Ok(connection)
     }
 
-    async fn execute(
-        connection: &mut MySqlConnection,
-        sql: &Sql,
-        values: &[Bind<'_>],
-    ) -> Result<u64, SqlxError> {
-        let query = query_with(AssertSqlSafe(sql.0.clone()), arguments(values)?);
-        Ok(connection.execute(query).await?.rows_affected())
-    }
-
-    async fn rows(
-        connection: &mut MySqlConnection,
-        sql: &Sql,
-        values: &[Bind<'_>],
-    ) -> Result<Vec<QueryResult>, SqlxError> {
-        let query = query_with(AssertSqlSafe(sql.0.clone()), arguments(values)?);
-        let rows = connection.fetch_all(query).await?;
-        Ok(rows.into_iter().map(QueryResult::from).collect())
-    }
-
-    async fn one_row(
-        connection: &mut MySqlConnection,
-        sql: &Sql,
-        values: &[Bind<'_>],
-    ) -> Result<Option<QueryResult>, SqlxError> {
-        let query = query_with(AssertSqlSafe(sql.0.clone()), arguments(values)?);
-        let row = connection.fetch_optional(query).await?;
-        Ok(row.map(QueryResult::from))
-    }
-
-    async fn run(connection: &mut MySqlConnection, script: String) -> Result<u64, SqlxError> {
-        let result = connection.execute(raw_sql(AssertSqlSafe(script))).await?;
-        Ok(result.rows_affected())
-    }
+    statements_by_sqlx!(MySqlConnection);
 }
 
 fn arguments(values: &[Bind<'_>]) -> Result<MySqlArguments, SqlxError> {
