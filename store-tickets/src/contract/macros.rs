@@ -34,7 +34,7 @@ macro_rules! ticket_contract {
             secret_rotation: [
                 a_rotated_session_is_the_same_under_a_new_secret,
                 of_racing_rotations_one_secret_opens_the_session,
-                of_a_rotation_and_a_logout_that_race_one_finds_the_session,
+                a_logout_that_races_a_rotation_says_whether_it_ended_the_session,
                 a_rotation_that_races_changes_loses_none,
             ],
             events: [
