@@ -114,8 +114,8 @@ use crate::retry::Attempt;
 ///   comes at the same time; an answer waits for the commit.
 /// - Deadlocks, serialization failures and refusals are tried again a few times with jittered
 ///   pauses, and so are reads after a lost connection. A write whose connection was lost is not:
-///   [`Error::Unavailable`].
-/// - A row that cannot be a session is [`Error::Corrupt`] to whoever reads it. Removal removes it
+///   [`Error::Unavailable`](store_core::Error::Unavailable).
+/// - A row that cannot be a session is [`Error::Corrupt`](store_core::Error::Corrupt) to whoever reads it. Removal removes it
 ///   all the same, and reports it by `tracing` instead of handing it back.
 #[derive(Clone)]
 pub struct SeaOrmUserSessionStore {
@@ -126,7 +126,7 @@ impl SeaOrmUserSessionStore {
     /// A store on a database of this URL, `postgres://`, `mysql://` (MariaDB too) or `sqlite://`,
     /// with everything else at its default: [`builder`](Self::builder) says what that is.
     ///
-    /// The table need not be there: the first operation without it is [`Error::NotMigrated`]. So is
+    /// The table need not be there: the first operation without it is [`Error::NotMigrated`](store_core::Error::NotMigrated). So is
     /// one on an older table that needs what is missing there; reads may still find sessions.
     ///
     /// The store belongs to the runtime that connected it. Behind a PgBouncer that lends sessions
@@ -134,8 +134,8 @@ impl SeaOrmUserSessionStore {
     /// `max_prepared_statements`), or `?statement-cache-capacity=0` in the URL.
     ///
     /// # Errors
-    /// [`Error::Configuration`] for a URL that is none, or is for a database whose feature is off;
-    /// [`Error::Unavailable`] if the database is not to be reached; [`Error::Backend`] if it
+    /// [`Error::Configuration`](store_core::Error::Configuration) for a URL that is none, or is for a database whose feature is off;
+    /// [`Error::Unavailable`](store_core::Error::Unavailable) if the database is not to be reached; [`Error::Backend`](store_core::Error::Backend) if it
     /// refuses.
     pub async fn connect(url: &str) -> Result<Self> {
         Self::builder().connect(url).await
@@ -192,7 +192,7 @@ impl SeaOrmUserSessionStore {
     /// see their plans. Parameters are placeholders.
     ///
     /// # Errors
-    /// [`Error::Configuration`] if the schema's or the table's name is wrong; on MySQL and MariaDB,
+    /// [`Error::Configuration`](store_core::Error::Configuration) if the schema's or the table's name is wrong; on MySQL and MariaDB,
     /// which are told apart by asking, what a read may answer.
     pub async fn statements(&self) -> Result<Vec<(&'static str, String)>> {
         run!(self, Attempt::Read, (), |inner, db, ()| async {
