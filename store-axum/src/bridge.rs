@@ -21,7 +21,6 @@ use store_core::{
 };
 use store_tickets::{KeyRing, SessionObservers, TicketSealer};
 use tower_sessions_core::session::{Id, Record};
-use tracing::Instrument;
 
 use self::error::BridgeError;
 pub use self::identity::{InvalidUserId, SessionIdentity, axum_login_identity};
@@ -172,19 +171,6 @@ impl<S: fmt::Debug + ?Sized> fmt::Debug for TowerSessionStore<S> {
             .field("observers", &self.observers)
             .field("partition_key", &self.partition_key)
             .finish_non_exhaustive()
-    }
-}
-
-/// Does work of several steps, which goes on if whoever waits for it does not: a browser that hangs
-/// up during a logout has logged out.
-async fn uninterrupted<R: Send + 'static>(work: impl Future<Output = R> + Send + 'static) -> R {
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(answer) => answer,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down, and whoever waits with it.
-            Err(_) => std::future::pending().await,
-        },
     }
 }
 

@@ -12,10 +12,8 @@ use http::{HeaderMap, HeaderName};
 use store_core::UserKey;
 use store_tickets::{
     AuthenticationTicket, CookieSecret, EndReason, Retrieved, Revoked, ServerSideTicketStore,
-    SessionKind, SessionRevocation, StoredTicket, TicketError,
+    SessionKind, SessionRevocation, StoredTicket, TicketError, uninterrupted,
 };
-
-use tracing::Instrument;
 
 use crate::layer::Setup;
 use crate::options::Place;
@@ -439,19 +437,6 @@ impl<T: SessionData> SessionContext<T> {
 
     fn speaks_headers(&self) -> bool {
         self.0.presented.by == Way::Headers
-    }
-}
-
-/// Does work that goes on if whoever waits for it does not: a secret that the store has changed and
-/// nobody sends is a user thrown out, and a change that was taken out to be written is lost.
-async fn uninterrupted<R: Send + 'static>(work: impl Future<Output = R> + Send + 'static) -> R {
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(answer) => answer,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down, and whoever waits with it.
-            Err(_) => std::future::pending().await,
-        },
     }
 }
 

@@ -91,6 +91,6 @@ pub use seal::{KeyId, KeyRing, KeyRingError, OpenError, TicketKey, TicketSealer,
 pub use secret::{CookieSecret, InvalidCookieSecret};
 pub use store::{
     Renewal, Retrieved, Saved, ServerSideTicketStore, ServerSideTicketStoreBuilder, SessionHandle,
-    StoredTicket,
+    StoredTicket, uninterrupted,
 };
 pub use ticket::{AuthenticationTicket, BagError, Claims, SessionBag, Token, Tokens};

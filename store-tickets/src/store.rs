@@ -173,10 +173,12 @@ async fn measured<R>(operation: &'static str, work: impl Future<Output = Result<
     answer
 }
 
-/// Does work that goes on if whoever waits for it does not.
-pub(crate) async fn uninterrupted<R: Send + 'static>(
-    work: impl Future<Output = R> + Send + 'static,
-) -> R {
+/// Does work that goes on if whoever waits for it does not: a browser that hangs up during a logout
+/// has logged out. For adapters, whose work is of several steps. It needs a Tokio runtime.
+///
+/// # Panics
+/// As the work does.
+pub async fn uninterrupted<R: Send + 'static>(work: impl Future<Output = R> + Send + 'static) -> R {
     match tokio::spawn(work.in_current_span()).await {
         Ok(answer) => answer,
         Err(error) => match error.try_into_panic() {

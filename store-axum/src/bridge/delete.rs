@@ -1,11 +1,11 @@
 //! Removing a record.
 
 use store_core::UserSessionStore;
-use store_tickets::{EndReason, SessionEvent};
+use store_tickets::{EndReason, SessionEvent, uninterrupted};
 use tower_sessions_core::session::Id;
 
+use super::TowerSessionStore;
 use super::error::BridgeError;
-use super::{TowerSessionStore, uninterrupted};
 
 impl<S: UserSessionStore + ?Sized> TowerSessionStore<S> {
     pub(super) async fn delete_record(&self, id: &Id) -> Result<(), BridgeError> {

@@ -2,12 +2,12 @@
 
 use chrono::DateTime;
 use store_core::{Error as StoreError, Ticket, UserSession, UserSessionStore, UserSessionUpdate};
-use store_tickets::{EndReason, OpenError, SessionEvent};
+use store_tickets::{EndReason, OpenError, SessionEvent, uninterrupted};
 use tower_sessions_core::session::{Id, Record};
 
+use super::TowerSessionStore;
 use super::error::BridgeError;
 use super::record::{Sealed, stored_expiry};
-use super::{TowerSessionStore, uninterrupted};
 
 /// How often a broken row is read again because somebody has written it meanwhile.
 const ATTEMPTS: u32 = 4;

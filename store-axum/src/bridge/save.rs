@@ -6,13 +6,13 @@ use store_core::{
     Error as StoreError, SubjectId, Ticket, UserSession, UserSessionKey, UserSessionStore,
     UserSessionUpdate, UserSessionsFilter, WhenFull,
 };
-use store_tickets::{EndReason, SessionEvent};
+use store_tickets::{EndReason, SessionEvent, uninterrupted};
 use tower_sessions_core::session::{Id, Record};
 use tower_sessions_core::session_store;
 
 use super::error::BridgeError;
 use super::record::{SealedRef, stored_expiry};
-use super::{SessionIdentity, TowerSessionStore, uninterrupted};
+use super::{SessionIdentity, TowerSessionStore};
 
 /// How often a new id is drawn. That 128 random bits are taken already does not happen; that
 /// somebody breaks the generator might.
@@ -91,17 +91,7 @@ impl<S: UserSessionStore + ?Sized> TowerSessionStore<S> {
         } else {
             let displaced = self.store.start_user_session(session, &self.policy);
             let displaced = displaced.await?;
-            let now = self.now();
-            for other in displaced {
-                let reason = if other.is_expired(now) {
-                    EndReason::Expired
-                } else if other.session_id.is_some() && other.session_id == begun.session_id {
-                    EndReason::Replaced
-                } else {
-                    EndReason::OverCap
-                };
-                self.observers.ended(SessionEvent::of(&other, now), reason);
-            }
+            self.observers.displaced(&displaced, &begun, self.now());
         }
         self.observers.created(begun);
         Ok(())

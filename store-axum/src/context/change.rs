@@ -1,8 +1,8 @@
 //! Writing what a request has changed.
 
-use store_tickets::{AuthenticationTicket, Saved, SessionBag as Bag};
+use store_tickets::{AuthenticationTicket, Saved, SessionBag as Bag, uninterrupted};
 
-use super::{SessionContext, uninterrupted};
+use super::SessionContext;
 use crate::pending::{Changes, Clash, Turn};
 use crate::state::{Current, State};
 use crate::{SessionData, SessionRejection};

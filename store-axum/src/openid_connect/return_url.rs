@@ -5,6 +5,9 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
+use super::query::Parameters;
+use super::refusal::Refusal;
+
 /// A place in the front end: a path, with a query and a fragment if need be.
 ///
 /// It is read as browsers read it (WHATWG URL), against the front end's own address, and has to stay
@@ -25,6 +28,14 @@ impl ReturnUrl {
     /// The root of the front end.
     pub(super) fn root_of(base: &Url) -> Self {
         Self(format!("{}/", base.path().trim_end_matches('/')))
+    }
+
+    /// Where a request asks to be sent in the end: the root, if it does not say.
+    pub(super) fn asked_for(query: &Parameters, base: &Url) -> Result<Self, Refusal> {
+        match query.get("returnUrl")? {
+            Some(text) => Ok(Self::parse(text, base)?),
+            None => Ok(Self::root_of(base)),
+        }
     }
 
     pub(super) fn parse(text: &str, base: &Url) -> Result<Self, NotLocal> {

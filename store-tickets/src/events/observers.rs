@@ -6,9 +6,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::join_all;
-use store_core::{BoxError, UserKey};
+use store_core::{BoxError, UserKey, UserSession};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -159,6 +160,21 @@ impl SessionObservers {
     /// whoever has removed the row tells.
     pub fn ended(&self, session: SessionEvent, reason: EndReason) {
         self.tell(Occurrence::Ended(session, reason));
+    }
+
+    /// Tells of the sessions that the beginning of another has displaced, each with its reason: its
+    /// time was up, it had the same session id, or there were too many.
+    pub fn displaced(&self, sessions: &[UserSession], begun: &SessionEvent, now: DateTime<Utc>) {
+        for session in sessions {
+            let reason = if session.is_expired(now) {
+                EndReason::Expired
+            } else if session.session_id.is_some() && session.session_id == begun.session_id {
+                EndReason::Replaced
+            } else {
+                EndReason::OverCap
+            };
+            self.ended(SessionEvent::of(session, now), reason);
+        }
     }
 
     pub(crate) fn tell(&self, occurrence: Occurrence) {

@@ -5,10 +5,9 @@ use serde::de::DeserializeOwned;
 use store_core::{Ticket, UserSession};
 
 use super::{ServerSideTicketStore, StoredTicket, measured, uninterrupted};
-use crate::events::Occurrence;
 use crate::policy::Begun;
 use crate::seal::{Opened, Sealing};
-use crate::{AuthenticationTicket, CookieSecret, EndReason, Result, SessionEvent};
+use crate::{AuthenticationTicket, CookieSecret, Result, SessionEvent};
 
 impl<T> ServerSideTicketStore<T>
 where
@@ -19,7 +18,7 @@ where
     ///
     /// A visitor's session does not become a user's: store a new one, with the visitor's
     /// [bag](AuthenticationTicket::with_bag) if need be, and remove his as
-    /// [`EndReason::Replaced`]. So whoever planted a cookie before the login has nothing.
+    /// [`EndReason::Replaced`](crate::EndReason::Replaced). So whoever planted a cookie before the login has nothing.
     ///
     /// It is done even if this future is dropped; the session that nobody has the secret of then
     /// expires.
@@ -78,16 +77,7 @@ where
             .start_user_session(session, policy)
             .await?;
         let now = self.now();
-        for other in displaced {
-            let reason = if other.is_expired(now) {
-                EndReason::Expired
-            } else if other.session_id.is_some() && other.session_id == begun.session_id {
-                EndReason::Replaced
-            } else {
-                EndReason::OverCap
-            };
-            self.tell(Occurrence::Ended(SessionEvent::of(&other, now), reason));
-        }
+        self.shared.observers.displaced(&displaced, &begun, now);
         self.shared.observers.created(begun);
         Ok(())
     }

@@ -64,10 +64,7 @@ impl<T: SessionData> Bff<T> {
     ) -> Result<Response, Refusal> {
         let query = Parameters::of_query(parts.uri.query());
         let base = &client.client.base_url;
-        let return_url = match query.get("returnUrl")? {
-            Some(text) => ReturnUrl::parse(text, base)?,
-            None => ReturnUrl::root_of(base),
-        };
+        let return_url = ReturnUrl::asked_for(&query, base)?;
         let prompt = match (prompt, query.get("prompt")?) {
             (Some(prompt), _) => Some(prompt),
             (None, Some(name)) => Some(Prompt::from_name(name).ok_or(Refusal::Prompt)?),

@@ -73,10 +73,7 @@ impl<T: SessionData> Bff<T> {
     ) -> Result<Response, Refusal> {
         let query = Parameters::of_query(parts.uri.query());
         let base = &client.client.base_url;
-        let return_url = match query.get("returnUrl")? {
-            Some(text) => ReturnUrl::parse(text, base)?,
-            None => ReturnUrl::root_of(base),
-        };
+        let return_url = ReturnUrl::asked_for(&query, base)?;
         let sid = query.get("sid")?;
         // Nobody is signed in, so nobody can be signed out: a visitor keeps his session, and the
         // provider hears nothing of it.
