@@ -9,7 +9,7 @@ pub(crate) enum Bind<'a> {
     /// A key: text, but on MySQL and MariaDB bytes, whose comparison no collation bends.
     Text(Option<&'a str>),
     Time(Option<DateTime<Utc>>),
-    Integer(i64),
+    Integer(Option<i64>),
     Bytes(&'a [u8]),
     /// A key as the database gave it.
     Stored(&'a StoredKey),
@@ -45,8 +45,12 @@ impl<'a> Bind<'a> {
         Self::Bytes(ticket.as_bytes())
     }
 
+    pub(crate) fn integer(integer: impl Into<i64>) -> Self {
+        Self::Integer(Some(integer.into()))
+    }
+
     /// A version that no database can hold matches no row.
     pub(crate) fn version(version: u64) -> Self {
-        Self::Integer(i64::try_from(version).unwrap_or(-1))
+        Self::integer(i64::try_from(version).unwrap_or(-1))
     }
 }

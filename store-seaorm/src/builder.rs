@@ -96,8 +96,9 @@ impl Builder {
     }
 
     /// Connects to a database, by connections tuned for it: no ping before or after a statement, no
-    /// logging of statements, 10 seconds at most to wait for a connection or a lock; SQLite files in
-    /// WAL mode with full durability, and one writer that puts what waits into one transaction.
+    /// logging of statements, 10 seconds at most to wait for a connection or a lock; what comes to a
+    /// server at the same time in one statement; SQLite files in WAL mode with full durability, and one
+    /// writer that puts what waits into one transaction.
     ///
     /// # Errors
     /// As [`SeaOrmUserSessionStore::connect`]; [`Error::Configuration`](store_core::Error) also for

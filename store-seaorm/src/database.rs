@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::locks::Locks;
 use crate::row::Row;
 use crate::statements::{Sql, Statements};
+use crate::together::{AT_ONCE, Companies};
 
 /// Where the sessions are.
 pub(crate) enum Database {
@@ -38,6 +39,26 @@ impl Database {
             Self::MySql(_) => DbBackend::MySql,
             #[cfg(feature = "sqlite")]
             Self::SqliteFile(_) => DbBackend::Sqlite,
+        }
+    }
+}
+
+impl Database {
+    /// How operations go together, where that pays and the connections are the store's own.
+    pub(crate) fn companies(&self) -> Companies {
+        let (connections, of_one_partition) = match self {
+            Self::Host(_) => (0, false),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool) => (pool.max_connections(), false),
+            #[cfg(feature = "mysql")]
+            Self::MySql(pool) => (pool.max_connections(), true),
+            // Its writer does together whatever waits.
+            #[cfg(feature = "sqlite")]
+            Self::SqliteFile(_) => (0, false),
+        };
+        Companies {
+            at_once: connections.min(AT_ONCE),
+            of_one_partition,
         }
     }
 }

@@ -24,7 +24,8 @@
 //! # Where things are
 //! What differs between databases is in `connect` (how a connection is made), `statements` (the
 //! SQL), `failure` (what an error code means), [`entity`] (how a column is read) and `database`
-//! (how a statement gets there, and how locks are taken). The operations are in `store`, the same for all.
+//! (how a statement gets there, and how locks are taken). The operations are in `store`, the same for
+//! all; which of them go together is decided in `together`.
 
 pub mod entity;
 
@@ -42,6 +43,7 @@ mod row;
 mod statements;
 mod store;
 mod to_the_end;
+mod together;
 
 pub use builder::Builder;
 pub use store::SeaOrmUserSessionStore;

@@ -152,7 +152,7 @@ impl<'r, R: Row> Columns<'r, R> {
         key.ok_or_else(|| Error::corrupt(name, IsNull))
     }
 
-    fn key(&mut self) -> Result<UserSessionKey> {
+    pub(crate) fn key(&mut self) -> Result<UserSessionKey> {
         Ok(UserSessionKey {
             partition_key: self.required_key("partition_key")?,
             user_key: self.required_key("user_key")?,

@@ -2,10 +2,13 @@
 //!
 //! Parameters are `?` here, in the order in which they are bound, on every database.
 
+mod together;
+
 use std::sync::Arc;
 
 use store_core::{MAX_LIMIT, UserSessionsFilter};
 
+pub(crate) use self::together::{AllTogether, MOST};
 use crate::dialect::Dialect;
 use crate::names::TableNames;
 use crate::row::{COLUMNS, COLUMNS_WITHOUT_KEY, SUMMARY_COLUMNS};
@@ -106,6 +109,8 @@ pub(crate) struct Statements {
     pub(crate) count: [Sql; 2],
     /// Locks two things in the order in which every transaction does.
     pub(crate) lock: Sql,
+    /// Where it pays to do several operations at once.
+    pub(crate) together: Option<AllTogether>,
     catalog: Vec<(&'static str, String)>,
 }
 
@@ -216,6 +221,7 @@ impl Statements {
                 w.count("count of subject", OF_SUBJECT),
             ],
             lock: w.lock(),
+            together: w.all_together(),
             dialect,
             names,
             catalog: writer.catalog,

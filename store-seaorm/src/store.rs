@@ -17,6 +17,30 @@ macro_rules! run {
     }};
 }
 
+/// The same for an operation that may be done together with others of its kind.
+macro_rules! run_together {
+    ($store:expr, $given:expr, |$inner:ident, $db:ident, $args:pat_param| $operation:expr) => {{
+        let inner = std::sync::Arc::clone(&$store.inner);
+        let given = std::sync::Arc::new($given);
+        $crate::to_the_end::ToTheEnd::new(tracing::Instrument::in_current_span(async move {
+            let what = $crate::together::what(&given);
+            let place = match $crate::together::turn(&inner, &given).await {
+                $crate::together::Turn::Done(answer) => return answer,
+                $crate::together::Turn::Alone(place) => place,
+            };
+            let alone = async {
+                $crate::retry::retrying!(
+                    what,
+                    $crate::store::attempt!(inner, what, given, |$inner, $db, $args| $operation)
+                )
+            };
+            let (answer, _) = $crate::together::in_place(place, alone).await;
+            inner.answer(answer).await
+        }))
+        .await
+    }};
+}
+
 /// One attempt at an operation.
 macro_rules! attempt {
     ($store:ident, $what:expr, $given:ident, |$inner:ident, $db:ident, $args:pat_param| $operation:expr) => {
@@ -81,6 +105,7 @@ mod inner;
 mod read;
 mod replace;
 mod start;
+mod together;
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -97,6 +122,7 @@ use store_core::{
 
 pub(crate) use self::inner::Inner;
 use self::inner::{StatementsOf, filter_values, key_values};
+use self::together::{AllWaiting, Create, Get, Renew, Update};
 use crate::builder::Builder;
 use crate::database::Database;
 use crate::names::TableNames;
@@ -110,13 +136,16 @@ use crate::retry::Attempt;
 /// - What can be one statement is one; what cannot is one transaction.
 /// - What has begun runs to its end also when its future is dropped, and so leaves its connection in
 ///   order.
-/// - An SQLite file that the store has opened itself has one writer, which commits together what
-///   comes at the same time; an answer waits for the commit.
+/// - On connections that the store has opened itself, what comes at the same time goes together. An
+///   SQLite file has one writer, which commits it together. To a server no more than a few look-ups,
+///   creations, updates and renewals are on their way at once, and what comes meanwhile goes in one
+///   statement. Each is answered by itself, after the commit, and one that meets a lock or a conflict
+///   does not keep the others.
 /// - Deadlocks, serialization failures and refusals are tried again a few times with jittered
 ///   pauses, and so are reads after a lost connection. A write whose connection was lost is not:
 ///   [`Error::Unavailable`](store_core::Error::Unavailable).
-/// - A row that cannot be a session is [`Error::Corrupt`](store_core::Error::Corrupt) to whoever reads it. Removal removes it
-///   all the same, and reports it by `tracing` instead of handing it back.
+/// - A row that cannot be a session is [`Error::Corrupt`](store_core::Error::Corrupt) to whoever reads
+///   it. Removal removes it all the same, and reports it by `tracing` instead of handing it back.
 #[derive(Clone)]
 pub struct SeaOrmUserSessionStore {
     pub(crate) inner: Arc<Inner>,
@@ -126,17 +155,18 @@ impl SeaOrmUserSessionStore {
     /// A store on a database of this URL, `postgres://`, `mysql://` (MariaDB too) or `sqlite://`,
     /// with everything else at its default: [`builder`](Self::builder) says what that is.
     ///
-    /// The table need not be there: the first operation without it is [`Error::NotMigrated`](store_core::Error::NotMigrated). So is
-    /// one on an older table that needs what is missing there; reads may still find sessions.
+    /// The table need not be there: the first operation without it is
+    /// [`Error::NotMigrated`](store_core::Error::NotMigrated). So is one on an older table that needs
+    /// what is missing there; reads may still find sessions.
     ///
     /// The store belongs to the runtime that connected it. Behind a PgBouncer that lends sessions
     /// for a transaction at a time it needs one that knows prepared statements (1.21 or newer, with
     /// `max_prepared_statements`), or `?statement-cache-capacity=0` in the URL.
     ///
     /// # Errors
-    /// [`Error::Configuration`](store_core::Error::Configuration) for a URL that is none, or is for a database whose feature is off;
-    /// [`Error::Unavailable`](store_core::Error::Unavailable) if the database is not to be reached; [`Error::Backend`](store_core::Error::Backend) if it
-    /// refuses.
+    /// [`Error::Configuration`](store_core::Error::Configuration) for a URL that is none, or is for a
+    /// database whose feature is off; [`Error::Unavailable`](store_core::Error::Unavailable) if the
+    /// database is not to be reached; [`Error::Backend`](store_core::Error::Backend) if it refuses.
     pub async fn connect(url: &str) -> Result<Self> {
         Self::builder().connect(url).await
     }
@@ -172,6 +202,7 @@ impl SeaOrmUserSessionStore {
             .and_then(|names| StatementsOf::new(database.backend(), names));
         Self {
             inner: Arc::new(Inner {
+                waiting: AllWaiting::new(database.companies()),
                 database,
                 connection,
                 clock,
@@ -215,15 +246,14 @@ impl fmt::Debug for SeaOrmUserSessionStore {
 impl UserSessionStore for SeaOrmUserSessionStore {
     #[tracing::instrument(name = "store.get_user_session", level = "debug", skip_all)]
     async fn get_user_session(&self, key: &UserSessionKey) -> Result<Option<UserSession>> {
-        let key = key.clone();
-        run!(self, Attempt::Read, key, |inner, db, key| inner
-            .get(db, key))
+        let get = Get(key.clone());
+        run_together!(self, get, |inner, db, Get(key)| inner.get(db, key))
     }
 
     #[tracing::instrument(name = "store.create_user_session", level = "debug", skip_all)]
     async fn create_user_session(&self, session: UserSession) -> Result<()> {
-        let session = session.to_stored(self.inner.max_ticket_len)?;
-        run!(self, Attempt::Write, session, |inner, db, session| inner
+        let create = Create(session.to_stored(self.inner.max_ticket_len)?);
+        run_together!(self, create, |inner, db, Create(session)| inner
             .create(db, session))
     }
 
@@ -233,11 +263,12 @@ impl UserSessionStore for SeaOrmUserSessionStore {
         key: &UserSessionKey,
         update: UserSessionUpdate,
     ) -> Result<bool> {
-        let update = update.to_stored(self.inner.max_ticket_len)?;
-        let given = (key.clone(), update);
-        run!(self, Attempt::Write, given, |inner, db, (key, update)| {
-            inner.update(db, key, update)
-        })
+        let update = Update {
+            key: key.clone(),
+            update: update.to_stored(self.inner.max_ticket_len)?,
+        };
+        run_together!(self, update, |inner, db, Update { key, update }| inner
+            .update(db, key, update))
     }
 
     #[tracing::instrument(name = "store.delete_user_session", level = "debug", skip_all)]
@@ -317,15 +348,17 @@ impl UserSessionStore for SeaOrmUserSessionStore {
         renewed: DateTime<Utc>,
         expires: Option<DateTime<Utc>>,
     ) -> Result<bool> {
-        let renewed = stored_timestamp(renewed)?;
-        let expires = expires.map(stored_timestamp).transpose()?;
-        let given = (key.clone(), renewed, expires);
-        run!(
-            self,
-            Attempt::Write,
-            given,
-            |inner, db, (key, renewed, expires)| { inner.renew(db, key, *renewed, *expires) }
-        )
+        let renew = Renew {
+            key: key.clone(),
+            renewed: stored_timestamp(renewed)?,
+            expires: expires.map(stored_timestamp).transpose()?,
+        };
+        run_together!(self, renew, |inner, db, renew| inner.renew(
+            db,
+            &renew.key,
+            renew.renewed,
+            renew.expires
+        ))
     }
 
     #[tracing::instrument(name = "store.end_user_sessions", level = "debug", skip_all)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How long what nobody waits for goes on. It is stopped when the server has fallen silent, and its
 /// connection closed.
-const LONGEST_ALONE: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_ALONE: Duration = Duration::from_secs(60);
 
 /// A future that goes on by itself when it is dropped.
 ///

@@ -105,7 +105,7 @@ use proxy::Proxy;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement, TransactionTrait,
 };
-use store_core::{Error, Result, StartPolicy, UserSession, UserSessionStore};
+use store_core::{Error, Result, StartPolicy, UserSession, UserSessionStore, UserSessionUpdate};
 use store_seaorm::SeaOrmUserSessionStore;
 use store_tests::sessions::{manual_clock, of_alice, partition, session};
 use store_tests::transitions::{Attempt, Place, Transition, check_attempts, settle};
@@ -246,6 +246,75 @@ async fn writes_happen_as_a_whole(db: TestDatabase) {
     );
     assert!(killed >= 10, "{killed} were killed");
     bench.check(attempts).await;
+}
+
+/// Changes that went together are told the truth too, and none is made twice: a version counts those
+/// that were made.
+async fn a_crowd_of_changes_is_told_what_is_known(db: TestDatabase) {
+    const CROWD: usize = 48;
+    const ROUNDS: usize = 60;
+
+    let bench = Bench::new(db).await;
+    let tasks = (0..CROWD).map(|i| {
+        let (store, session) = (bench.store.clone(), bench.new_session(&format!("{i}")));
+        tokio::spawn(async move {
+            while let Err(error) = in_time(store.create_user_session(session.clone())).await {
+                if matches!(error, Error::AlreadyExists) {
+                    break;
+                }
+                assert!(error.is_transient(), "{error:?}");
+            }
+            let (mut made, mut unknown) = (0, 0);
+            for round in 0..ROUNDS {
+                let answer = if round % 2 == 0 {
+                    let update = UserSessionUpdate::from(session.clone());
+                    in_time(store.update_user_session(&session.key, update)).await
+                } else {
+                    let UserSession {
+                        renewed, expires, ..
+                    } = session;
+                    in_time(store.renew_user_session(&session.key, renewed, expires)).await
+                };
+                match answer {
+                    Ok(there) => {
+                        assert!(there, "{i} is there");
+                        made += 1;
+                    }
+                    Err(error) => {
+                        assert!(error.is_transient(), "{error:?}");
+                        unknown += 1;
+                    }
+                }
+            }
+            (session.key, made, unknown)
+        })
+    });
+    let tasks: Vec<_> = tasks.collect();
+    let mut killed = 0;
+    while !tasks.iter().all(|task| task.is_finished()) {
+        killed += bench.kill_all().await;
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert!(killed >= 10, "{killed} were killed");
+    let mut all_unknown = 0;
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.unwrap());
+    }
+    settle(&bench.admin, Duration::from_millis(300)).await;
+    for (key, made, unknown) in answers {
+        let found = in_time(bench.store.get_user_session(&key)).await.unwrap();
+        let version = found.unwrap().version;
+        assert!(
+            (made..=made + unknown).contains(&version),
+            "{key:?}: {made} changes made, {unknown} perhaps, version {version}"
+        );
+        all_unknown += unknown;
+    }
+    println!(
+        "{killed} connections killed, {all_unknown} of {} changes unknown",
+        CROWD * ROUNDS
+    );
 }
 
 /// The connection is cut after each piece of what client and server say to each other.
@@ -562,6 +631,7 @@ on_databases!([postgres, mysql, mariadb]:
     every_connection_is_replaced,
     reads_recover,
     writes_happen_as_a_whole,
+    a_crowd_of_changes_is_told_what_is_known,
     a_cut_anywhere_leaves_nothing_between,
     an_idle_connection_is_replaced,
     a_refused_user_is_told,

@@ -95,7 +95,7 @@ impl Connection for HostConnection<'_> {
         let Some([first, second]) = locks.values(statements.dialect) else {
             return Ok(());
         };
-        let values = [Bind::Integer(first), Bind::Integer(second)];
+        let values = [Bind::integer(first), Bind::integer(second)];
         let locked = self.execute(&statements.lock, &values).await;
         locks.check(statements.dialect, locked.map_err(Failure::not_begun)?)
     }

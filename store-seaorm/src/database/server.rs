@@ -45,6 +45,31 @@ macro_rules! statements_by_sqlx {
     };
 }
 
+/// How values are bound: what differs is how a key and a time are.
+macro_rules! arguments_by_sqlx {
+    ($arguments:ty, $text:ident => $key:expr, $at:ident => $time:expr) => {
+        fn arguments(values: &[Bind<'_>]) -> Result<$arguments, SqlxError> {
+            use sea_orm::sqlx::Arguments as _;
+            use $crate::bind::StoredKey;
+
+            let mut arguments = <$arguments>::default();
+            for value in values {
+                match *value {
+                    Bind::Text($text) => arguments.add($key),
+                    Bind::Time($at) => arguments.add($time),
+                    Bind::Integer(integer) => arguments.add(integer),
+                    Bind::Bytes(bytes) => arguments.add(bytes),
+                    Bind::Stored(StoredKey::Text(text)) => arguments.add(text.as_str()),
+                    Bind::Stored(StoredKey::Bytes(bytes)) => arguments.add(bytes.as_slice()),
+                    Bind::Stored(StoredKey::Number(number)) => arguments.add(number),
+                }
+                .map_err(SqlxError::Encode)?;
+            }
+            Ok(arguments)
+        }
+    };
+}
+
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
@@ -139,6 +164,11 @@ impl<S: Server> Pool<S> {
         drop(pool.get().await?);
         pool.reap();
         Ok(pool)
+    }
+
+    /// How many connections there can be.
+    pub(crate) fn max_connections(&self) -> usize {
+        self.0.status().max_size
     }
 
     pub(crate) async fn get(&self) -> Result<Held<S>, Failure> {

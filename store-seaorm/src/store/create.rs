@@ -86,6 +86,20 @@ pub(super) async fn insert(
     session: &UserSession,
     now: DateTime<Utc>,
 ) -> Result<bool, Failure> {
+    let values = inserted(statements, session, now);
+    match db.execute(&statements.insert, &values).await {
+        Ok(inserted) => Ok(inserted == 1),
+        Err(failure) if failure.is_duplicate() => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What inserting this session takes.
+pub(super) fn inserted<'a>(
+    statements: &Statements,
+    session: &'a UserSession,
+    now: DateTime<Utc>,
+) -> Vec<Bind<'a>> {
     let [partition_key, user_key] = key_values(&session.key);
     let mut values = vec![
         partition_key,
@@ -99,9 +113,5 @@ pub(super) async fn insert(
         Bind::ticket(&session.ticket),
     ];
     values.extend(cleanup_at(statements, session.expires, now));
-    match db.execute(&statements.insert, &values).await {
-        Ok(inserted) => Ok(inserted == 1),
-        Err(failure) if failure.is_duplicate() => Ok(false),
-        Err(failure) => Err(failure),
-    }
+    values
 }

@@ -23,7 +23,7 @@ impl Inner {
             let user_key = Bind::text(cursor.user_key().as_str());
             values.extend([created, created, user_key]);
         }
-        values.push(Bind::Integer(i64::from(limit + 1)));
+        values.push(Bind::integer(limit + 1));
         let sql = statements.list(page.subject.is_some(), page.after.is_some());
         let mut rows = db.rows(sql, &values).await?;
         let sessions = rows.iter_mut().map(row::summary).collect::<Result<_>>()?;

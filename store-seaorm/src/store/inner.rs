@@ -10,6 +10,7 @@ use store_core::{
 };
 use tokio::sync::OnceCell;
 
+use super::together::AllWaiting;
 use crate::bind::Bind;
 use crate::database::{Connection, Database};
 use crate::dialect::Dialect;
@@ -27,6 +28,7 @@ pub(crate) struct Inner {
     pub(super) max_ticket_len: usize,
     /// Or why there can be none.
     pub(super) statements: Result<StatementsOf, String>,
+    pub(super) waiting: AllWaiting,
 }
 
 pub(super) enum StatementsOf {

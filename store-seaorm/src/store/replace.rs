@@ -190,15 +190,7 @@ impl Inner {
         };
         let mut values = Vec::with_capacity(14);
         values.extend(new.map(|new| Bind::text(new.as_str())));
-        values.extend([
-            Bind::optional_text(update.subject_id.as_ref()),
-            Bind::optional_text(update.session_id.as_ref()),
-            Bind::time(update.created),
-            Bind::time(update.renewed),
-            Bind::Time(update.expires),
-            Bind::ticket(&update.ticket),
-        ]);
-        values.extend(cleanup_at(statements, update.expires, now));
+        values.extend(updated(statements, update, now));
         let (now, [partition_key, user_key]) = (Bind::time(now), key_values(key));
         values.extend([partition_key, user_key, now]);
         if let Some(owner) = owner {
@@ -252,4 +244,22 @@ impl Inner {
             session_id: columns.optional_key("session_id")?,
         }))
     }
+}
+
+/// What replacing the six fields takes.
+pub(super) fn updated<'a>(
+    statements: &Statements,
+    update: &'a UserSessionUpdate,
+    now: DateTime<Utc>,
+) -> impl Iterator<Item = Bind<'a>> + use<'a> {
+    let fields = [
+        Bind::optional_text(update.subject_id.as_ref()),
+        Bind::optional_text(update.session_id.as_ref()),
+        Bind::time(update.created),
+        Bind::time(update.renewed),
+        Bind::Time(update.expires),
+        Bind::ticket(&update.ticket),
+    ];
+    let cleanup_at = cleanup_at(statements, update.expires, now);
+    fields.into_iter().chain(cleanup_at)
 }

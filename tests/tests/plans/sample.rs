@@ -31,6 +31,8 @@ enum Parameter {
     Ticket,
     Limit,
     Lock,
+    /// How many rows the keys find: as far as `EXPLAIN` looks, none.
+    Found,
 }
 
 impl Sampled {
@@ -132,7 +134,7 @@ impl Sampled {
             Parameter::Subject => text(subject(row)),
             Parameter::SessionId => text(session_id(row)),
             Parameter::Time => Timestamp::new(start(), self.db.get_database_backend()).into(),
-            Parameter::Version | Parameter::Lock => Value::from(0_i64),
+            Parameter::Version | Parameter::Lock | Parameter::Found => Value::from(0_i64),
             Parameter::Ticket => Value::from(b"ticket".to_vec()),
             Parameter::Limit => Value::from(100_i64),
         }
@@ -174,6 +176,11 @@ fn parameters(name: &str, kind: DatabaseKind) -> Vec<Parameter> {
         filter
     };
     let version = name.ends_with("if version").then_some(Version);
+    if let Some((name, size)) = name.split_once(", ")
+        && let Ok(size) = size.parse()
+    {
+        return together(name, size, is_mysql);
+    }
     match name {
         "get" | "version" | "owner" => [&KEY[..], &[Time]].concat(),
         "insert" => {
@@ -232,6 +239,48 @@ fn parameters(name: &str, kind: DatabaseKind) -> Vec<Parameter> {
         }
         _ if name.starts_with("delete by") || name.starts_with("end by") => filter(name),
         _ => panic!("what does `{name}` take?"),
+    }
+}
+
+/// What the statements for several operations take.
+fn together(name: &str, size: usize, is_mysql: bool) -> Vec<Parameter> {
+    use Parameter::*;
+
+    let user_keys = vec![UserKey; size];
+    let keys = [&[Partition], &user_keys[..]].concat();
+    let (given, changed): (&[Parameter], _) = match name {
+        "get" => (&[], 0),
+        "insert" => (
+            &[Subject, SessionId, Time, Time, Time, Version, Ticket, Time],
+            0,
+        ),
+        "update" => (
+            &[Subject, SessionId, Time, Time, Time, Ticket, Time, Version],
+            7,
+        ),
+        "renew" => (&[Time, Time, Time], 3),
+        _ => panic!("what does `{name}` for many take?"),
+    };
+    let by_operation = [&[Partition, UserKey], given].concat().repeat(size);
+    match (name, is_mysql) {
+        ("insert", _) => by_operation,
+        (_, false) => [by_operation, vec![Time]].concat(),
+        ("get", true) => [keys, vec![Time]].concat(),
+        (_, true) => {
+            let column = |of: &Parameter| [user_keys.clone(), vec![*of; size]].concat();
+            let (changes, condition) = given.split_at(changed);
+            let changes: Vec<_> = changes.iter().flat_map(column).collect();
+            let condition: Vec<_> = condition.iter().flat_map(column).collect();
+            [
+                changes,
+                keys.clone(),
+                vec![Found],
+                keys,
+                vec![Time],
+                condition,
+            ]
+            .concat()
+        }
     }
 }
 

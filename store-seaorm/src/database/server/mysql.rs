@@ -5,10 +5,10 @@ use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::mysql::{
     MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlDatabaseError,
 };
-use sea_orm::sqlx::{Arguments as _, ConnectOptions as _, Executor as _};
+use sea_orm::sqlx::{ConnectOptions as _, Executor as _};
 
 use super::Server;
-use crate::bind::{Bind, StoredKey};
+use crate::bind::Bind;
 
 pub(crate) struct MySql {
     pub(crate) options: MySqlConnectOptions,
@@ -41,19 +41,8 @@ impl Server for MySql {
     statements_by_sqlx!(MySqlConnection);
 }
 
-fn arguments(values: &[Bind<'_>]) -> Result<MySqlArguments, SqlxError> {
-    let mut arguments = MySqlArguments::default();
-    for value in values {
-        match *value {
-            Bind::Text(text) => arguments.add(text.map(str::as_bytes)),
-            Bind::Time(at) => arguments.add(at.map(|at| at.naive_utc())),
-            Bind::Integer(integer) => arguments.add(integer),
-            Bind::Bytes(bytes) => arguments.add(bytes),
-            Bind::Stored(StoredKey::Text(text)) => arguments.add(text.as_str()),
-            Bind::Stored(StoredKey::Bytes(bytes)) => arguments.add(bytes.as_slice()),
-            Bind::Stored(StoredKey::Number(number)) => arguments.add(number),
-        }
-        .map_err(SqlxError::Encode)?;
-    }
-    Ok(arguments)
-}
+arguments_by_sqlx!(
+    MySqlArguments,
+    text => text.map(str::as_bytes),
+    at => at.map(|at| at.naive_utc())
+);

@@ -5,10 +5,10 @@ use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::{
     PgArguments, PgConnectOptions, PgConnection, PgDatabaseError, PgSeverity,
 };
-use sea_orm::sqlx::{Arguments as _, ConnectOptions as _, Executor as _};
+use sea_orm::sqlx::{ConnectOptions as _, Executor as _};
 
 use super::Server;
-use crate::bind::{Bind, StoredKey};
+use crate::bind::Bind;
 
 pub(crate) struct Postgres {
     pub(crate) options: PgConnectOptions,
@@ -41,19 +41,4 @@ impl Server for Postgres {
     statements_by_sqlx!(PgConnection);
 }
 
-fn arguments(values: &[Bind<'_>]) -> Result<PgArguments, SqlxError> {
-    let mut arguments = PgArguments::default();
-    for value in values {
-        match *value {
-            Bind::Text(text) => arguments.add(text),
-            Bind::Time(at) => arguments.add(at),
-            Bind::Integer(integer) => arguments.add(integer),
-            Bind::Bytes(bytes) => arguments.add(bytes),
-            Bind::Stored(StoredKey::Text(text)) => arguments.add(text.as_str()),
-            Bind::Stored(StoredKey::Bytes(bytes)) => arguments.add(bytes.as_slice()),
-            Bind::Stored(StoredKey::Number(number)) => arguments.add(number),
-        }
-        .map_err(SqlxError::Encode)?;
-    }
-    Ok(arguments)
-}
+arguments_by_sqlx!(PgArguments, text => text, at => at);

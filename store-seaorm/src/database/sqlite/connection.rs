@@ -151,10 +151,12 @@ impl Sqlite {
 impl ToSql for Bind<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match *self {
-            Bind::Text(None) | Bind::Time(None) => ToSqlOutput::Borrowed(ValueRef::Null),
+            Bind::Text(None) | Bind::Time(None) | Bind::Integer(None) => {
+                ToSqlOutput::Borrowed(ValueRef::Null)
+            }
             Bind::Text(Some(key)) => ToSqlOutput::Borrowed(ValueRef::Text(key.as_bytes())),
             Bind::Time(Some(at)) => at.timestamp_micros().into(),
-            Bind::Integer(integer) => integer.into(),
+            Bind::Integer(Some(integer)) => integer.into(),
             Bind::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
             Bind::Stored(StoredKey::Text(key)) => {
                 ToSqlOutput::Borrowed(ValueRef::Text(key.as_bytes()))
