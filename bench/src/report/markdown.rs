@@ -21,7 +21,8 @@ more comes first and is thrown away. Every answer is checked, and after each rou
 the processor time of the client process, which on SQLite is the database too.
 
 **What is compared.** The bare drivers run this store's own statements on its own table, bound and \
-decoded by hand, so the ratio to them is what the way through the store costs. The peers run what \
+decoded by hand, one for each operation. So the ratio to them is what the way through the store costs, \
+and what it wins where operations that come at the same time go together. The peers run what \
 they are made for, on tables that they make themselves, with one index; what stands for an operation \
 is written down below. All have as many connections, unencrypted, on the same durability.
 ";

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::axis::{self, Logarithmic};
+
 /// Told apart also by those who see fewer colours (Okabe and Ito).
 pub(crate) const COLOURS: [&str; 7] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555",
@@ -107,6 +109,22 @@ impl Canvas {
             to.0 - from.0,
             to.1 - from.1
         );
+    }
+
+    /// Lines across for latencies, with their durations beside them, and the line that they stand on.
+    pub(crate) fn latencies(
+        &mut self,
+        micros: &Logarithmic,
+        (left, right): (f64, f64),
+        bottom: f64,
+    ) {
+        for tick in micros.ticks(&[1.0, 2.0, 5.0]) {
+            let y = micros.place(tick);
+            self.line((left, y), (right, y), GRID, 1.0);
+            let label = axis::duration(tick);
+            self.text(left - 10.0, y + 4.0, &label, Anchor::End, FAINT);
+        }
+        self.line((left, bottom), (right, bottom), INK, 1.0);
     }
 
     /// Colours and what they stand for, in a row that begins here; in as many rows as it takes.

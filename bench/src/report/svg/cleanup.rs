@@ -1,7 +1,7 @@
 //! Readers beside a cleanup.
 
 use super::axis::{self, Linear, Logarithmic};
-use super::canvas::{Anchor, COLOURS, Canvas, FAINT, GRID, INK};
+use super::canvas::{Anchor, COLOURS, Canvas, FAINT, INK};
 use crate::scale::results::{Cleanup, Slice};
 
 const WIDTH: f64 = 860.0;
@@ -59,18 +59,7 @@ pub(crate) fn of(database: &str, cleanup: &Cleanup) -> String {
         Anchor::Middle,
         FAINT,
     );
-    for tick in micros.ticks(&[1.0, 2.0, 5.0]) {
-        let y = micros.place(tick);
-        canvas.line((LEFT, y), (RIGHT, y), GRID, 1.0);
-        canvas.text(
-            LEFT - 10.0,
-            y + 4.0,
-            &axis::duration(tick),
-            Anchor::End,
-            FAINT,
-        );
-    }
-    canvas.line((LEFT, BOTTOM), (RIGHT, BOTTOM), INK, 1.0);
+    canvas.latencies(&micros, (LEFT, RIGHT), BOTTOM);
     for tick in time.ticks(10.0) {
         let x = time.place(tick);
         canvas.line((x, BOTTOM), (x, BOTTOM + 5.0), INK, 1.0);

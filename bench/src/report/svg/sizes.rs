@@ -1,7 +1,7 @@
 //! Latency against the number of rows.
 
 use super::axis::{self, Logarithmic};
-use super::canvas::{Anchor, COLOURS, Canvas, FAINT, GRID, INK};
+use super::canvas::{Anchor, COLOURS, Canvas, FAINT, INK};
 use crate::scale::results::Sizes;
 
 const WIDTH: f64 = 860.0;
@@ -27,18 +27,7 @@ pub(crate) fn of(database: &str, sizes: &Sizes) -> String {
     let latencies = points.flat_map(|size| [size.p50_micros.median, size.p99_micros.median]);
     let micros = Logarithmic::over(latencies, BOTTOM, TOP);
 
-    for tick in micros.ticks(&[1.0, 2.0, 5.0]) {
-        let y = micros.place(tick);
-        canvas.line((LEFT, y), (RIGHT, y), GRID, 1.0);
-        canvas.text(
-            LEFT - 10.0,
-            y + 4.0,
-            &axis::duration(tick),
-            Anchor::End,
-            FAINT,
-        );
-    }
-    canvas.line((LEFT, BOTTOM), (RIGHT, BOTTOM), INK, 1.0);
+    canvas.latencies(&micros, (LEFT, RIGHT), BOTTOM);
     for size in sizes.cells.first().into_iter().flat_map(|cell| &cell.sizes) {
         let x = rows.place(size.rows as f64);
         canvas.line((x, BOTTOM), (x, BOTTOM + 5.0), INK, 1.0);
