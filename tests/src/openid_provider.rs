@@ -7,11 +7,16 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Once;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// It takes less than a second. One that hangs should be seen to.
+const LONGEST_START: Duration = Duration::from_secs(60);
 
 /// The certified OpenID provider `oidc-provider`, as a process of a test's own that ends when this
 /// is dropped. See `openid-provider/provider.mjs`.
@@ -107,19 +112,27 @@ impl OpenIdProvider {
             .kill_on_drop(true)
             .spawn()?;
         let output = process.stdout.take().context("it has an output")?;
-        let mut lines = BufReader::new(output).lines();
-        while let Some(line) = lines.next_line().await? {
-            let said: Option<Value> = serde_json::from_str(&line).ok();
-            let issuer = said.as_ref().and_then(|said| said["issuer"].as_str());
-            if let Some(issuer) = issuer {
-                return Ok(Self {
-                    issuer: issuer.to_owned(),
-                    process,
-                });
-            }
+        let issuer = timeout(LONGEST_START, issuer_said(output))
+            .await
+            .with_context(|| format!("it has not said its issuer within {LONGEST_START:?}"))??;
+        match issuer {
+            Some(issuer) => Ok(Self { issuer, process }),
+            None => bail!("it ended: {}", process.wait().await?),
         }
-        bail!("it ended: {}", process.wait().await?)
     }
+}
+
+/// The issuer that the provider says when it is ready; `None` if it ends before.
+async fn issuer_said(output: ChildStdout) -> io::Result<Option<String>> {
+    let mut lines = BufReader::new(output).lines();
+    while let Some(line) = lines.next_line().await? {
+        let said: Option<Value> = serde_json::from_str(&line).ok();
+        let issuer = said.as_ref().and_then(|said| said["issuer"].as_str());
+        if let Some(issuer) = issuer {
+            return Ok(Some(issuer.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 fn directory() -> PathBuf {
