@@ -19,6 +19,7 @@ pub(crate) async fn settings(site: &Site) -> Result<Vec<(String, String)>> {
             "full_page_writes",
             "wal_level",
             "shared_buffers",
+            "huge_pages",
             "autovacuum",
         ],
         DatabaseKind::MySql => &[
@@ -52,6 +53,26 @@ pub(crate) async fn settings(site: &Site) -> Result<Vec<(String, String)>> {
         settings.push(((*name).to_owned(), value));
     }
     Ok(settings)
+}
+
+/// How many bytes the server has written to its log of changes so far. An SQLite file's begins anew
+/// after each checkpoint, and does not tell.
+pub(crate) async fn log_position(site: &Site) -> Result<Option<i64>> {
+    let select = match site.kind {
+        DatabaseKind::Postgres => "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint",
+        DatabaseKind::MySql => {
+            "SELECT CAST(variable_value AS SIGNED) FROM performance_schema.global_status \
+             WHERE variable_name = 'Innodb_redo_log_current_lsn'"
+        }
+        DatabaseKind::MariaDb => {
+            "SELECT CAST(variable_value AS SIGNED) FROM information_schema.global_status \
+             WHERE variable_name = 'Innodb_lsn_current'"
+        }
+        DatabaseKind::Sqlite | DatabaseKind::SqliteMemory => return Ok(None),
+    };
+    let select = Statement::from_string(site.admin.get_database_backend(), select);
+    let row = site.admin.query_one_raw(select).await?;
+    Ok(Some(row.context("the log's end")?.try_get_by_index(0)?))
 }
 
 /// Whether what is acknowledged survives a power cut.

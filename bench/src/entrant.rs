@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use store_tests::DatabaseKind;
 
 use crate::contender::Contender;
+use crate::durability::log_position;
 use crate::operations::{Operation, Work};
 use crate::results::Measure;
 use crate::round;
@@ -136,9 +137,13 @@ impl<C: Contender> Entrant for Seat<C> {
             // Everybody begins with an empty log.
             settle(self.site.kind, table, db).await?;
         }
-        let measure = round::measured(&self.contender, work)
+        let log = log_position(&self.site).await?;
+        let mut measure = round::measured(&self.contender, work)
             .await
             .with_context(what)?;
+        if let (Some(before), Some(after)) = (log, log_position(&self.site).await?) {
+            measure.log_bytes = Some((after - before) as f64 / work.count as f64);
+        }
         let (kept, left) = (
             table.count(db, &work.after).await?,
             table.count(db, &work.gone).await?,

@@ -76,6 +76,10 @@ pub(crate) struct Measure {
     pub(crate) cpu_micros: f64,
     pub(crate) p50_micros: f64,
     pub(crate) p99_micros: f64,
+    /// What the server wrote to its log meanwhile, for each operation, where it tells; what it did
+    /// for itself at the same time is among it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) log_bytes: Option<f64>,
 }
 
 impl Comparison {

@@ -54,5 +54,6 @@ pub(crate) async fn measured<P: Performer>(performer: &Arc<P>, work: &Work) -> R
         cpu_micros: cpu.as_secs_f64() * 1e6 / count,
         p50_micros: latency(0.5)?,
         p99_micros: latency(0.99)?,
+        log_bytes: None,
     })
 }

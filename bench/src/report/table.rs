@@ -172,16 +172,17 @@ pub(crate) fn of_sizes(sizes: &Sizes) -> Table {
     table
 }
 
-pub(crate) const SIZE_COLUMNS: [&str; 6] = [
+pub(crate) const SIZE_COLUMNS: [&str; 7] = [
     "operation",
     "rows",
     "each second",
     "p50 µs",
     "p99 µs",
+    "log bytes",
     "throughput ×",
 ];
 
-pub(crate) fn size_rows(sizes: &Sizes) -> Vec<[String; 6]> {
+pub(crate) fn size_rows(sizes: &Sizes) -> Vec<[String; 7]> {
     let rows = sizes.cells.iter().flat_map(|cell| {
         cell.sizes.iter().map(|size| {
             [
@@ -190,6 +191,8 @@ pub(crate) fn size_rows(sizes: &Sizes) -> Vec<[String; 6]> {
                 number(size.per_second.median),
                 number(size.p50_micros.median),
                 number(size.p99_micros.median),
+                size.log_bytes
+                    .map_or_else(String::new, |bytes| number(bytes.median)),
                 format!(
                     "{:.2} ({:.2}–{:.2})",
                     size.ratio.median, size.ratio.lower_quartile, size.ratio.upper_quartile

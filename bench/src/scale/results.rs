@@ -50,6 +50,9 @@ pub(crate) struct Size {
     pub(crate) p99_micros: Spread,
     /// Throughput as a multiple of that with 100,000 rows, or else with the fewest.
     pub(crate) ratio: Spread,
+    /// What the server wrote to its log for each operation, where it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) log_bytes: Option<Spread>,
 }
 
 /// Readers and renewals at a fixed rate, before, beside and after a cleanup.
