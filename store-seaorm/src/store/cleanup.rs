@@ -25,7 +25,7 @@ const BATCH: u32 = 1000;
 /// batch took. A cleanup that takes a processor to itself shows in readers' latency; one that takes a
 /// few seconds more does not matter. On SQLite a batch waits for the disk, and what is left is for
 /// other writes.
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(50);
 const PAUSES_OF_A_SERVER: u32 = 8;
 const PAUSES_OF_SQLITE: u32 = 1;
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
