@@ -24,6 +24,9 @@ pub(crate) enum Failure {
     Sqlite(rusqlite::Error),
     /// What the attempt had seen was no longer so: nothing has happened, and the next may do.
     Overtaken,
+    /// A statement for several operations has done some of them, on a server whose locks do not
+    /// hold. Which, nobody knows.
+    DoneInPart,
     /// The connection was lost before anything but the beginning of a transaction was sent.
     NotBegun(DbErr),
 }
@@ -61,6 +64,7 @@ impl Failure {
         match self {
             Self::Answer(_) => Kind::Other,
             Self::Overtaken => Kind::Refused,
+            Self::DoneInPart => Kind::Lost,
             Self::Database(error) => kind(error),
             #[cfg(feature = "sqlite")]
             // Some builds of SQLite tell where in a statement it is wrong, by another kind of error.
@@ -114,6 +118,7 @@ impl From<Failure> for Error {
         match failure {
             Failure::Answer(error) => error,
             Failure::Overtaken => Error::unavailable(Overtaken),
+            Failure::DoneInPart => Error::unavailable(DoneInPart),
             Failure::Database(error) | Failure::NotBegun(error) => told(kind, cause(error)),
             #[cfg(feature = "sqlite")]
             Failure::Sqlite(error) => told(kind, error.into()),
@@ -144,16 +149,13 @@ fn cause(error: DbErr) -> BoxError {
     error.into()
 }
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("other changes to the session came first, time and again")]
 struct Overtaken;
 
-impl std::fmt::Display for Overtaken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("other changes to the session came first, time and again")
-    }
-}
-
-impl std::error::Error for Overtaken {}
+#[derive(Debug, thiserror::Error)]
+#[error("the database has done some of the operations that went together, and does not say which")]
+struct DoneInPart;
 
 fn kind(error: &DbErr) -> Kind {
     match error {

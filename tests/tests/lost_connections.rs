@@ -208,7 +208,7 @@ async fn reads_recover(db: TestDatabase) {
 /// happened or not; but never in part.
 async fn writes_happen_as_a_whole(db: TestDatabase) {
     const TASKS: usize = 6;
-    const ROUNDS: usize = 12;
+    const ROUNDS: usize = 24;
 
     let bench = Bench::new(db).await;
     let mut todo: Vec<_> = (0..TASKS).map(|_| Vec::new()).collect();

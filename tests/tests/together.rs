@@ -16,6 +16,7 @@ use store_tests::sessions::{
     LIFETIME, manual_clock, partition, rows, session, session_id, subject, user_key,
 };
 use store_tests::{TestDatabase, on_databases, on_every_database};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// More than go to a server at once, and more than one statement does.
@@ -74,12 +75,15 @@ async fn everybody_in_a_crowd_is_told_the_truth(db: TestDatabase) {
     }
 
     let mut expected = given.clone();
-    for updated in crowd(&store, &sessions, update_at_expected_version).await {
-        // Those that are expected at another version are left as they are.
-        assert!(
-            matches!(updated, Ok(_) | Err(Error::VersionMismatch)),
-            "{updated:?}"
-        );
+    let updated = crowd(&store, &sessions, update_at_expected_version).await;
+    for (i, updated) in updated.into_iter().enumerate() {
+        let is_right = expected_version(&sessions[i]) == 0;
+        match updated {
+            Ok(true) => assert!(exists(i) && is_right, "{i} was changed"),
+            Ok(false) => assert!(!exists(i), "{i} was there"),
+            Err(Error::VersionMismatch) => assert!(exists(i) && !is_right, "{i} was refused"),
+            Err(error) => panic!("{i}: {error:?}"),
+        }
     }
     for session in &mut expected {
         if expected_version(session) == 0 {
@@ -168,10 +172,8 @@ async fn a_held_row_keeps_nobody_else_waiting(db: TestDatabase) {
     );
     holder.execute_unprepared(&hold).await.unwrap();
 
-    let waiting = tokio::spawn({
-        let (store, held) = (store.clone(), held.clone());
-        async move { update(store, held).await }
-    });
+    // Alone at first, then in the midst of the others.
+    let mut waiting = spawn(&store, std::slice::from_ref(held), update);
     let others: Vec<_> = sessions
         .iter()
         .filter(|session| *session != held)
@@ -180,9 +182,11 @@ async fn a_held_row_keeps_nobody_else_waiting(db: TestDatabase) {
     let rounds = async {
         for _ in 0..3 {
             for change in [update, renew] {
-                let mut sessions = others.clone();
-                sessions.insert(CROWD / 4, others[0].clone());
-                for changed in crowd(&store, &sessions, change).await {
+                let (first, last) = others.split_at(CROWD / 4);
+                let mut changes = spawn(&store, first, change);
+                waiting.extend(spawn(&store, std::slice::from_ref(held), change));
+                changes.extend(spawn(&store, last, change));
+                for changed in answers(changes).await {
                     assert!(changed.unwrap());
                 }
             }
@@ -191,9 +195,17 @@ async fn a_held_row_keeps_nobody_else_waiting(db: TestDatabase) {
     timeout(Duration::from_secs(5), rounds)
         .await
         .expect("nobody else waits");
-    assert!(!waiting.is_finished(), "the row was held");
+    let changes = waiting.len() as u64;
+    assert!(
+        waiting.iter().all(|change| !change.is_finished()),
+        "the row was held"
+    );
     holder.rollback().await.unwrap();
-    assert!(waiting.await.unwrap().unwrap());
+    for changed in answers(waiting).await {
+        assert!(changed.unwrap());
+    }
+    let found = store.get_user_session(&held.key).await.unwrap().unwrap();
+    assert_eq!(found.version, changes, "each changed it once");
 }
 
 /// Otherwise the tests above would show nothing of what goes together.
@@ -310,11 +322,22 @@ async fn crowd<T: Send + 'static>(
     sessions: &[UserSession],
     call: Call<T>,
 ) -> Vec<Result<T>> {
+    answers(spawn(store, sessions, call)).await
+}
+
+fn spawn<T: Send + 'static>(
+    store: &SeaOrmUserSessionStore,
+    sessions: &[UserSession],
+    call: Call<T>,
+) -> Vec<JoinHandle<Result<T>>> {
     let calls = sessions.iter().map(|session| {
         let (store, session) = (store.clone(), session.clone());
         tokio::spawn(async move { call(store, session).await })
     });
-    let calls: Vec<_> = calls.collect();
+    calls.collect()
+}
+
+async fn answers<T>(calls: Vec<JoinHandle<Result<T>>>) -> Vec<Result<T>> {
     let answers = join_all(calls).await;
     answers.into_iter().map(|answer| answer.unwrap()).collect()
 }

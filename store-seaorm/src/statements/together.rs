@@ -291,7 +291,8 @@ impl Writer {
             }
             Dialect::MySql | Dialect::MariaDb => {
                 let row = format!("({})", vec!["?"; given.len()].join(", "));
-                format!("{into} VALUES {}", vec![row; size].join(", "))
+                let rows = vec![row; size].join(", ");
+                format!("{}{into} VALUES {rows}", self.without_waiting())
             }
         };
         (Order::Operations, text)
@@ -357,20 +358,24 @@ impl Writer {
         let condition = condition.map_or_else(String::new, |(name, of)| {
             format!(" AND COALESCE({}, {name}) = {name}", chosen(*of))
         });
-        // MySQL counts before it locks; MariaDB has to be told not to wait.
-        let at_once = match self.dialect {
-            Dialect::MariaDb => "SET STATEMENT innodb_lock_wait_timeout = 0 FOR ",
-            Dialect::Postgres | Dialect::MySql | Dialect::Sqlite => "",
-        };
+        let at_once = self.without_waiting();
         let table = &self.table;
         let have_keys = format!("partition_key = ? AND user_key IN ({keys})");
-        // `LIMIT` cuts nothing off. It keeps what is counted a table of its own.
+        // MySQL counts before it locks. `LIMIT` cuts nothing off. It keeps what is counted a table of its own.
         format!(
             "{at_once}UPDATE {table} FORCE INDEX (PRIMARY) SET {changes} WHERE {have_keys} \
              AND ? = (SELECT COUNT(*) FROM (SELECT 1 FROM {table} FORCE INDEX (PRIMARY) \
              WHERE {have_keys} AND {IS_LIVE}{condition} LIMIT {MOST} FOR UPDATE SKIP LOCKED) \
              AS found)"
         )
+    }
+
+    /// What stands before a statement so that it waits for no lock, where there is such a thing.
+    fn without_waiting(&self) -> &'static str {
+        match self.dialect {
+            Dialect::MariaDb => "SET STATEMENT innodb_lock_wait_timeout = 0 FOR ",
+            Dialect::Postgres | Dialect::MySql | Dialect::Sqlite => "",
+        }
     }
 }
 

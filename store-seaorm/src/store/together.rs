@@ -227,7 +227,11 @@ async fn done_together<O: Together>(
     company: &Company<O>,
 ) -> Result<Vec<Option<()>>, Failure> {
     if statements.dialect != Dialect::Postgres {
-        let all = db.execute(sql, values).await? == company.len() as u64;
+        let done = db.execute(sql, values).await?;
+        let all = done == company.len() as u64;
+        if !all && done > 0 {
+            return Err(Failure::DoneInPart);
+        }
         return Ok(vec![all.then_some(()); company.len()]);
     }
     let mut rows = db.rows(sql, values).await?;

@@ -24,11 +24,9 @@ pub(crate) async fn verdict(
     values: Vec<Value>,
 ) -> Verdict {
     // MariaDB's settings for one statement stand before it.
-    let (settings, sql) = match sql
-        .find("UPDATE ")
-        .filter(|_| sql.starts_with("SET STATEMENT"))
-    {
-        Some(at) => sql.split_at(at),
+    const THEN: &str = " FOR ";
+    let (settings, sql) = match sql.find(THEN).filter(|_| sql.starts_with("SET STATEMENT")) {
+        Some(at) => sql.split_at(at + THEN.len()),
         None => ("", sql),
     };
     let explain = format!("{settings}EXPLAIN FORMAT=TRADITIONAL {sql}");
