@@ -208,7 +208,7 @@ async fn reads_recover(db: TestDatabase) {
 /// happened or not; but never in part.
 async fn writes_happen_as_a_whole(db: TestDatabase) {
     const TASKS: usize = 6;
-    const ROUNDS: usize = 24;
+    const ROUNDS: usize = 60;
 
     let bench = Bench::new(db).await;
     let mut todo: Vec<_> = (0..TASKS).map(|_| Vec::new()).collect();
@@ -233,7 +233,7 @@ async fn writes_happen_as_a_whole(db: TestDatabase) {
     let mut killed = 0;
     while !tasks.iter().all(|task| task.is_finished()) {
         killed += bench.kill_all().await;
-        sleep(Duration::from_millis(15)).await;
+        sleep(Duration::from_millis(4)).await;
     }
     let mut attempts = Vec::new();
     for task in tasks {
@@ -252,7 +252,7 @@ async fn writes_happen_as_a_whole(db: TestDatabase) {
 /// that were made.
 async fn a_crowd_of_changes_is_told_what_is_known(db: TestDatabase) {
     const CROWD: usize = 48;
-    const ROUNDS: usize = 60;
+    const ROUNDS: usize = 200;
 
     let bench = Bench::new(db).await;
     let tasks = (0..CROWD).map(|i| {
