@@ -69,7 +69,8 @@ fn nextest(
     arguments: &[String],
     outcomes: &mut Outcomes,
 ) -> anyhow::Result<bool> {
-    let report = target_directory()?.join("nextest/default/junit.xml");
+    // Below the workspace also where cargo builds somewhere else.
+    let report = workspace()?.join("target/nextest/default/junit.xml");
     match fs::remove_file(&report) {
         // One from an earlier run would be taken for this one's, if this one doesn't get that far.
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
@@ -113,7 +114,7 @@ fn cargo_test(
     Ok(cargo.wait()?.success())
 }
 
-fn target_directory() -> anyhow::Result<PathBuf> {
+fn workspace() -> anyhow::Result<PathBuf> {
     let metadata = cargo()
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .output()?;
@@ -123,8 +124,8 @@ fn target_directory() -> anyhow::Result<PathBuf> {
         String::from_utf8_lossy(&metadata.stderr)
     );
     let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout)?;
-    let directory = metadata["target_directory"]
+    let root = metadata["workspace_root"]
         .as_str()
-        .context("cargo names no directory")?;
-    Ok(directory.into())
+        .context("cargo names no workspace")?;
+    Ok(root.into())
 }
