@@ -39,10 +39,11 @@ const PATIENCE: Duration = Duration::from_millis(20);
 const ASSEMBLING: usize = 8;
 
 /// The longest ticket that goes with others, in bytes: for one that is longer the way there matters
-/// less than the ticket. At 16 KB, PostgreSQL updates fewer sessions together than one by one.
-const LONGEST_TICKET: usize = 8 * 1024;
+/// less than the ticket. At 32 KB, PostgreSQL updates fewer sessions together than one by one.
+const LONGEST_TICKET: usize = 16 * 1024;
 
-/// How long the tickets of a company are, all in all, but for its last.
+/// How long the tickets of a company are, all in all, but for its last. One of so many bytes is full,
+/// and others go beside it: what takes the server's time is the tickets then.
 const LONGEST_COMPANY: usize = 64 * 1024;
 
 /// A kind of operation that can be done for several at once.
@@ -172,7 +173,7 @@ impl<O: Together> Waiting<O> {
         if has_place {
             state.on_their_way += 1;
             Coming::WaitsWithPlace(number, turn, state.last_company)
-        } else if state.queue.len() >= MOST && state.on_their_way < at_once {
+        } else if state.fills_company() && state.on_their_way < at_once {
             state.on_their_way += 1;
             Coming::FillsCompany(number, turn)
         } else {
@@ -187,7 +188,7 @@ impl<O: Together> Waiting<O> {
         state.returns += 1;
         let others = state.on_their_way - 1;
         let mut next = (Vec::new(), Vec::new());
-        if others < state.places(self.companies.at_once) || state.queue.len() >= MOST {
+        if others < state.places(self.companies.at_once) || state.fills_company() {
             next = state.next_company(self.companies.of_one_partition);
         }
         if next.0.is_empty() {
@@ -226,6 +227,12 @@ impl<O: Together> State<O> {
         } else {
             at_once
         }
+    }
+
+    /// Whether those who wait are enough for a company.
+    fn fills_company(&self) -> bool {
+        let lens = self.queue.iter().map(|one| one.operation.ticket_len());
+        self.queue.len() >= MOST || lens.sum::<usize>() >= LONGEST_COMPANY
     }
 
     /// The first who came, and those who go with him: no two with the same session. Who does not
@@ -300,7 +307,8 @@ impl<O: Together> Place<O> {
     async fn assemble(self, expected: usize) {
         for _ in 0..ASSEMBLING {
             tokio::task::yield_now().await;
-            if O::waiting(&self.0).state().queue.len() >= expected.min(MOST) {
+            let state = O::waiting(&self.0).state();
+            if state.queue.len() >= expected || state.fills_company() {
                 return;
             }
         }
