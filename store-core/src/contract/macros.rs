@@ -29,6 +29,7 @@ macro_rules! user_session_store_contract {
             ],
             update: [
                 an_update_replaces_the_six_fields,
+                a_field_may_change_by_itself,
                 what_is_optional_may_be_taken_away,
                 an_updated_session_is_found_by_its_new_fields,
                 every_update_counts,

@@ -27,6 +27,64 @@ pub async fn an_update_replaces_the_six_fields(store: &dyn UserSessionStore, clo
     assert_stored(store, [&changed]).await;
 }
 
+/// An update that differs in one field from what is stored changes that field, with a condition on the
+/// version and without one.
+pub async fn a_field_may_change_by_itself(store: &dyn UserSessionStore, clock: &ManualClock) {
+    let mut stored = with_sid("sid", session(clock, "key"));
+    given(store, [&stored]).await;
+    let kept = UserSessionUpdate::from(stored.clone());
+    let (but, other) = (|| kept.clone(), change(clock));
+    let changes = [
+        UserSessionUpdate {
+            subject_id: other.subject_id,
+            ..but()
+        },
+        UserSessionUpdate {
+            subject_id: None,
+            ..but()
+        },
+        UserSessionUpdate {
+            session_id: other.session_id,
+            ..but()
+        },
+        UserSessionUpdate {
+            session_id: None,
+            ..but()
+        },
+        UserSessionUpdate {
+            created: other.created,
+            ..but()
+        },
+        UserSessionUpdate {
+            renewed: other.renewed,
+            ..but()
+        },
+        UserSessionUpdate {
+            expires: other.expires,
+            ..but()
+        },
+        UserSessionUpdate {
+            expires: None,
+            ..but()
+        },
+        UserSessionUpdate {
+            ticket: other.ticket,
+            ..but()
+        },
+    ];
+
+    for change in changes {
+        for is_conditional in [false, true] {
+            for mut change in [change.clone(), but()] {
+                change.if_version = is_conditional.then_some(stored.version);
+                assert!(update(store, &stored.key, change.clone()).await);
+                stored = changed(&stored, &stored.key.user_key, &change);
+                assert_stored(store, [&stored]).await;
+            }
+        }
+    }
+}
+
 /// An update may take away the subject, the session id and the expiry.
 pub async fn what_is_optional_may_be_taken_away(store: &dyn UserSessionStore, clock: &ManualClock) {
     let session = with_sid("sid", session(clock, "key"));

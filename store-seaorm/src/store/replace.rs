@@ -197,15 +197,18 @@ impl Inner {
             values.push(Bind::optional_text(owner.subject_id.as_ref()));
             values.push(Bind::optional_text(owner.session_id.as_ref()));
         }
-        let sql = match update.if_version {
-            None => &by_version.any,
-            Some(version) => {
-                values.push(Bind::version(version));
-                &by_version.given
+        values.extend(update.if_version.map(Bind::version));
+        // What it does not find may have another subject, session id or time of creation.
+        let in_place = statements.update_in_place.as_ref();
+        let in_place = in_place.filter(|_| new.is_none());
+        for by_version in in_place.into_iter().chain([by_version]) {
+            let sql = match update.if_version {
+                None => &by_version.any,
+                Some(_) => &by_version.given,
+            };
+            if db.execute(sql, &values).await? == 1 {
+                return Ok(true);
             }
-        };
-        if db.execute(sql, &values).await? == 1 {
-            return Ok(true);
         }
         if update.if_version.is_none() && owner.is_none() {
             return Ok(false);

@@ -190,11 +190,13 @@ fn parameters(name: &str, kind: DatabaseKind) -> Vec<Parameter> {
             ];
             [&KEY[..], &fields, cleanup_at].concat()
         }
-        "update" | "update if version" => [&SIX_FIELDS[..], cleanup_at, &KEY, &[Time]]
-            .concat()
-            .into_iter()
-            .chain(version)
-            .collect(),
+        "update" | "update if version" | "update in place" | "update in place if version" => {
+            [&SIX_FIELDS[..], cleanup_at, &KEY, &[Time]]
+                .concat()
+                .into_iter()
+                .chain(version)
+                .collect()
+        }
         "rotate" | "rotate if version" => {
             let owner: &[Parameter] = if is_mysql { &[Subject, SessionId] } else { &[] };
             let parameters = [
