@@ -18,16 +18,19 @@ use crate::retry::Attempt;
 use crate::statements::{Sql, Statements};
 
 /// Larger batches raise the latency of readers and writers beside them; smaller ones take longer in
-/// all.
+/// all. A server has more processors than one, and pays for every statement; SQLite's writer keeps all
+/// others waiting until it has copied every page that it has changed.
 const BATCH: u32 = 1000;
+const BATCH_OF_SQLITE: u32 = 50;
 
-/// What is left to everybody else between two batches: at least so long, and several times what the
-/// batch took. A cleanup that takes a processor to itself shows in readers' latency; one that takes a
-/// few seconds more does not matter. On SQLite a batch waits for the disk, and what is left is for
-/// other writes.
+/// What is left to everybody else between two batches: several times what the batch took, within
+/// these bounds. A cleanup that takes a processor to itself shows in readers' latency; one that takes
+/// a minute more does not matter. A server also works in its rests, at what the batches have left
+/// behind.
+const PAUSES: u32 = 16;
 const PAUSE: Duration = Duration::from_millis(50);
-const PAUSES_OF_A_SERVER: u32 = 8;
-const PAUSES_OF_SQLITE: u32 = 1;
+const PAUSES_OF_SQLITE: u32 = 4;
+const PAUSE_OF_SQLITE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// After how long the cleanup looks at a session again, if it is not to expire before: what was
@@ -75,13 +78,16 @@ pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64
                 return Ok(deleted);
             }
         }
-        let pauses = match store.inner.database.backend() {
-            DbBackend::Sqlite => PAUSES_OF_SQLITE,
-            _ => PAUSES_OF_A_SERVER,
-        };
-        let pause = began.elapsed() * pauses;
-        tokio::time::sleep(pause.clamp(PAUSE, LONGEST_PAUSE)).await;
+        tokio::time::sleep(pause_after(began.elapsed(), store.inner.database.backend())).await;
     }
+}
+
+fn pause_after(batch: Duration, backend: DbBackend) -> Duration {
+    let (pauses, least) = match backend {
+        DbBackend::Sqlite => (PAUSES_OF_SQLITE, PAUSE_OF_SQLITE),
+        _ => (PAUSES, PAUSE),
+    };
+    (batch * pauses).clamp(least, LONGEST_PAUSE)
 }
 
 /// The first batch that has sessions to hand back. Rows that cannot be sessions are gone after their
@@ -128,12 +134,16 @@ impl Inner {
     ) -> Result<Batch, Failure> {
         let statements = self.statements(db).await?;
         let sql = &statements.delete_expired;
-        let values = batch_values(statements, as_of, BATCH);
+        let limit = match statements.dialect {
+            Dialect::Sqlite => BATCH_OF_SQLITE,
+            Dialect::Postgres | Dialect::MySql | Dialect::MariaDb => BATCH,
+        };
+        let values = batch_values(statements, as_of, limit);
         let removed = change_batch(db, statements, &sql.first, &values).await?;
-        let put_off = put_off(db, statements, as_of, BATCH, removed).await?;
+        let put_off = put_off(db, statements, as_of, limit, removed).await?;
         let mut batch = Batch { removed, put_off };
         if let (true, Some(waiting)) = (batch.was_the_last(), &sql.waiting) {
-            let values = waiting_values(as_of, BATCH);
+            let values = waiting_values(as_of, limit);
             batch.removed = change_batch(db, statements, waiting, &values).await?;
         }
         Ok(batch)
