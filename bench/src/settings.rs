@@ -107,6 +107,8 @@ impl Settings {
             (operation, true) if operation.writes() => 256,
             (_, true) => 1280,
             (operation, false) if operation.writes() => 1600,
+            // Fewer are over before SQLite has read the upper pages of its indexes again.
+            (Operation::Get, false) => 25_600,
             (_, false) => 6400,
         };
         if tasks < 4 { count / 4 } else { count }

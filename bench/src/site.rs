@@ -1,5 +1,8 @@
 //! The database that a contender has to itself.
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+
 use anyhow::{Context as _, Result};
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection};
 use store_tests::{DatabaseKind, TestDatabase};
@@ -43,6 +46,24 @@ impl Site {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Reads an SQLite file through, so that all of it is in the system's memory: what a server keeps
+    /// in its own, the system takes back from a file that was not read for a while.
+    pub(crate) async fn warm(&self) -> Result<()> {
+        const AT_ONCE: usize = 1 << 20;
+        if self.kind != DatabaseKind::Sqlite {
+            return Ok(());
+        }
+        let path = self.name()?.to_owned();
+        tokio::task::spawn_blocking(move || {
+            let mut file = BufReader::with_capacity(AT_ONCE, File::open(path)?);
+            while let len @ 1.. = file.fill_buf()?.len() {
+                file.consume(len);
+            }
+            Ok(())
+        })
+        .await?
     }
 
     /// The database's name on its server, or the file's path.

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context as _, Result, ensure};
 use store_seaorm::SeaOrmUserSessionStore;
+use store_tests::DatabaseKind;
 
 use crate::operations::Step;
 use crate::site::Site;
@@ -27,10 +28,16 @@ pub(crate) struct Statements {
     /// On MySQL it only locks and reads what is to be deleted.
     pub(crate) end_by_session_id: String,
     pub(crate) delete_expired: String,
+    pub(crate) cleanup_batch: i64,
 }
 
 /// How many rows a batch of the cleanup has, as in the store.
-pub(crate) const BATCH: i64 = 1000;
+pub(crate) const fn cleanup_batch(kind: DatabaseKind) -> u16 {
+    match kind {
+        DatabaseKind::Sqlite | DatabaseKind::SqliteMemory => 50,
+        DatabaseKind::Postgres | DatabaseKind::MySql | DatabaseKind::MariaDb => 1000,
+    }
+}
 
 impl Statements {
     /// Makes the table, and asks the store for its statements.
@@ -51,16 +58,21 @@ impl Statements {
             Ok(sql.clone())
         };
         let cleanup_at = usize::from(puts_cleanup_off(site.kind));
+        let update = match site.kind {
+            DatabaseKind::Sqlite | DatabaseKind::SqliteMemory => "update in place",
+            _ => "update",
+        };
         Ok(Self {
             get: named("get", 3)?,
             insert: named("insert", 9 + cleanup_at)?,
-            update: named("update", 9 + cleanup_at)?,
+            update: named(update, 9 + cleanup_at)?,
             renew: named("renew", 5 + cleanup_at)?,
             delete: named("delete", 2)?,
             query: named("query by subject", 3)?,
             delete_matching: named("delete by subject", 2)?,
             end_by_session_id: named("end by session id", 2)?,
             delete_expired: named("delete expired", 2 + cleanup_at)?,
+            cleanup_batch: cleanup_batch(site.kind).into(),
         })
     }
 

@@ -136,7 +136,7 @@ impl Rusqlite {
                 let mut delete = connection.prepare_cached(&statements.delete_expired)?;
                 let mut deleted = 0;
                 loop {
-                    match delete.execute(params![now, bare::BATCH])? {
+                    match delete.execute(params![now, statements.cleanup_batch])? {
                         0 => break changed(deleted),
                         batch => deleted += batch,
                     }

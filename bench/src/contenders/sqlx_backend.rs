@@ -13,7 +13,7 @@ use sqlx::{
 };
 use store_core::{Clock as _, SystemClock};
 
-use super::bare::{self, Statements};
+use super::bare::Statements;
 use crate::durability::SQLITE_BUSY;
 use crate::operations::{Answer, Step};
 use crate::samples::Sample;
@@ -226,6 +226,7 @@ pub(crate) struct Prepared {
     get: SqlStr,
     insert: SqlStr,
     update: SqlStr,
+    cleanup_batch: i64,
     renew: SqlStr,
     delete: SqlStr,
     query: SqlStr,
@@ -243,6 +244,7 @@ impl Prepared {
             get: text(&statements.get),
             insert: text(&statements.insert),
             update: text(&statements.update),
+            cleanup_batch: statements.cleanup_batch,
             renew: text(&statements.renew),
             delete: text(&statements.delete),
             query: text(&statements.query),
@@ -321,7 +323,7 @@ impl Prepared {
                 loop {
                     let mut values = B::Arguments::default();
                     B::bind_time(&mut values, now)?;
-                    B::bind_number(&mut values, bare::BATCH)?;
+                    B::bind_number(&mut values, self.cleanup_batch)?;
                     if B::PUTS_CLEANUP_OFF {
                         B::bind_time(&mut values, now)?;
                     }

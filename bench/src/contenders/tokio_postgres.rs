@@ -24,6 +24,7 @@ pub(crate) struct Connection {
     get: Statement,
     insert: Statement,
     update: Statement,
+    cleanup_batch: i64,
     renew: Statement,
     delete: Statement,
     query: Statement,
@@ -89,6 +90,7 @@ impl Connection {
             get: client.prepare(&statements.get).await?,
             insert: client.prepare(&statements.insert).await?,
             update: client.prepare(&statements.update).await?,
+            cleanup_batch: statements.cleanup_batch,
             renew: client.prepare(&statements.renew).await?,
             delete: client.prepare(&statements.delete).await?,
             query: client.prepare(&statements.query).await?,
@@ -146,7 +148,7 @@ impl Connection {
             Step::Cleanup => {
                 let mut deleted = 0;
                 loop {
-                    let values: [&(dyn ToSql + Sync); 3] = [&now, &bare::BATCH, &now];
+                    let values: [&(dyn ToSql + Sync); 3] = [&now, &self.cleanup_batch, &now];
                     match self.client.execute(&self.delete_expired, &values).await? {
                         0 => break changed(deleted),
                         batch => deleted += batch,

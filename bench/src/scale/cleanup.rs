@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::results::{Cleanup, Latency, Slice};
-use crate::contenders::connect;
+use crate::contenders::{cleanup_batch, connect};
 use crate::durability;
 use crate::run::bar;
 use crate::samples::{Sample, Samples};
@@ -23,8 +23,6 @@ use crate::usage::resident_memory;
 const ROWS: u64 = 1_000_000;
 /// One of so many has expired.
 const EXPIRED: u64 = 5;
-/// Of the store's own batches.
-const BATCH: u64 = 1000;
 
 const WARM_UP: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(8);
@@ -108,7 +106,7 @@ pub(super) async fn measure(site: Site, rows: Option<u64>, ticket_len: usize) ->
         ticket_len,
         began,
         seconds,
-        batches: removed.div_ceil(BATCH),
+        batches: removed.div_ceil(cleanup_batch(site.kind).into()),
         reads_per_second: READERS.per_second,
         renewals_per_second: RENEWERS.per_second,
         reads_idle: latency(&reads, idle)?,

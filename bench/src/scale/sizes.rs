@@ -26,6 +26,7 @@ const TASKS: usize = 16;
 /// So many times as long as in a comparison: a round that is over before the larger table's pages are
 /// in everybody's caches tells of the way there.
 const LONGER: usize = 8;
+const LONGER_FOR_READS: usize = 2;
 
 /// What the others are compared with, if it is among them.
 const USUAL: u64 = 100_000;
@@ -59,7 +60,11 @@ pub(super) async fn measure(
     let mut cells = Vec::new();
     for (at, operation) in OPERATIONS.into_iter().enumerate() {
         bar.set_message(format!("{kind}: {}", operation.name()));
-        let count = settings.count(operation, TASKS) * LONGER;
+        let longer = match operation.writes() {
+            true => LONGER,
+            false => LONGER_FOR_READS,
+        };
+        let count = settings.count(operation, TASKS) * longer;
         let mut entries: Vec<_> = seats
             .iter()
             .map(|(_, seat)| Entry {
