@@ -53,7 +53,7 @@ impl SessionCleanup {
     /// [`ServerSideTicketStore::cleanup`](crate::ServerSideTicketStore::cleanup) makes one that
     /// tells the ticket store's observers.
     pub fn builder(store: Arc<dyn UserSessionStoreCleanup>) -> SessionCleanupBuilder {
-        const BATCH_SIZE: NonZeroU32 = NonZeroU32::new(500).unwrap();
+        const BATCH_SIZE: NonZeroU32 = NonZeroU32::new(100).unwrap();
         SessionCleanupBuilder(Self {
             store,
             observers: SessionObservers::none(),
@@ -118,13 +118,14 @@ impl SessionCleanupBuilder {
     }
 
     /// How many sessions to remove at a time, when there are observers; the store has a limit too.
-    /// Default: 500.
+    /// Default: 100; SQLite lets nobody else write meanwhile.
     pub fn batch_size(mut self, batch_size: NonZeroU32) -> Self {
         self.0.batch_size = batch_size;
         self
     }
 
-    /// How long to let others have the database between two batches. Default: 10 ms.
+    /// How long to let others have the database between two batches, at the least: it is four times
+    /// what the batch took, if that is longer, but no more than a second. Default: 10 ms.
     pub fn pause(mut self, pause: Duration) -> Self {
         self.0.pause = pause;
         self

@@ -26,6 +26,7 @@ const TASKS: usize = 16;
 /// So many times as long as in a comparison: a round that is over before the larger table's pages are
 /// in everybody's caches tells of the way there.
 const LONGER: usize = 8;
+/// Those of a whole comparison are longer already.
 const LONGER_FOR_READS: usize = 2;
 
 /// What the others are compared with, if it is among them.
@@ -60,9 +61,10 @@ pub(super) async fn measure(
     let mut cells = Vec::new();
     for (at, operation) in OPERATIONS.into_iter().enumerate() {
         bar.set_message(format!("{kind}: {}", operation.name()));
-        let longer = match operation.writes() {
-            true => LONGER,
-            false => LONGER_FOR_READS,
+        let longer = if operation.writes() || settings.quick {
+            LONGER
+        } else {
+            LONGER_FOR_READS
         };
         let count = settings.count(operation, TASKS) * longer;
         let mut entries: Vec<_> = seats

@@ -26,12 +26,14 @@ const BATCH_OF_SQLITE: u32 = 50;
 /// What is left to everybody else between two batches: several times what the batch took, within
 /// these bounds. A cleanup that takes a processor to itself shows in readers' latency; one that takes
 /// a minute more does not matter. A server also works in its rests, at what the batches have left
-/// behind.
+/// behind. On SQLite a batch that takes long has waited for others or for the disk, which is no
+/// reason to fall behind.
 const PAUSES: u32 = 16;
 const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const PAUSES_OF_SQLITE: u32 = 4;
 const PAUSE_OF_SQLITE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE_OF_SQLITE: Duration = Duration::from_millis(20);
 
 /// After how long the cleanup looks at a session again, if it is not to expire before: what was
 /// changed behind the store's back is found within a day.
@@ -83,11 +85,12 @@ pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64
 }
 
 fn pause_after(batch: Duration, backend: DbBackend) -> Duration {
-    let (pauses, least) = match backend {
-        DbBackend::Sqlite => (PAUSES_OF_SQLITE, PAUSE_OF_SQLITE),
-        _ => (PAUSES, PAUSE),
-    };
-    (batch * pauses).clamp(least, LONGEST_PAUSE)
+    match backend {
+        DbBackend::Sqlite => {
+            (batch * PAUSES_OF_SQLITE).clamp(PAUSE_OF_SQLITE, LONGEST_PAUSE_OF_SQLITE)
+        }
+        _ => (batch * PAUSES).clamp(PAUSE, LONGEST_PAUSE),
+    }
 }
 
 /// The first batch that has sessions to hand back. Rows that cannot be sessions are gone after their

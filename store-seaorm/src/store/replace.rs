@@ -84,7 +84,7 @@ impl Inner {
         Ok(db.execute(&statements.renew, &values).await? == 1)
     }
 
-    /// One statement, unless another session has the new key or the session id. That one may have
+    /// One statement, or two on SQLite, unless another session has the new key or the session id. That one may have
     /// expired, and then one transaction removes it and makes the change.
     async fn replace(
         &self,
@@ -170,7 +170,8 @@ impl Inner {
         }
     }
 
-    /// The statement, and where it found nothing to change, the reason why.
+    /// The statements of which one makes the change, and where none found what to change, the reason
+    /// why.
     async fn try_to_replace(
         &self,
         db: &mut impl Connection,

@@ -18,6 +18,10 @@ use crate::{EndReason, SessionEvent, telemetry};
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// How long a batch waits for an observer that is behind.
 const OBSERVERS_PATIENCE: Duration = Duration::from_secs(30);
+/// A rest between two batches is so many times as long as the batch was, so that others have the
+/// database for most of the time also where a batch takes long.
+const RESTS: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// What a run of the cleanup has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +154,9 @@ impl SessionCleanup {
                 () = stop.cancelled() => break,
                 () = room => {}
             }
+            let began = Instant::now();
             let batch = self.store.end_expired_sessions(limit).await?;
+            let rest = (began.elapsed() * RESTS).min(LONGEST_REST).max(self.pause);
             if batch.is_empty() {
                 return Ok(CleanupRun::Finished { removed });
             }
@@ -165,7 +171,7 @@ impl SessionCleanup {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = sleep(self.pause) => {}
+                () = sleep(rest) => {}
             }
         }
         Ok(CleanupRun::Stopped { removed })
