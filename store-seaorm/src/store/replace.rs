@@ -84,8 +84,8 @@ impl Inner {
         Ok(db.execute(&statements.renew, &values).await? == 1)
     }
 
-    /// One statement, or two on SQLite, unless another session has the new key or the session id. That one may have
-    /// expired, and then one transaction removes it and makes the change.
+    /// One statement, or two on SQLite, unless another session has the new key or the session id.
+    /// That one may have expired, and then one transaction removes it and makes the change.
     async fn replace(
         &self,
         db: &mut impl Connection,
