@@ -137,7 +137,7 @@ impl<C: Contender> Entrant for Seat<C> {
             // Everybody begins with an empty log.
             settle(self.site.kind, table, db).await?;
         }
-        self.site.warm().await?;
+        self.site.quiet().await?;
         let log = log_position(&self.site).await?;
         let mut measure = round::measured(&self.contender, work)
             .await

@@ -49,8 +49,9 @@ impl Site {
     }
 
     /// Reads an SQLite file through, so that all of it is in the system's memory: what a server keeps
-    /// in its own, the system takes back from a file that was not read for a while.
-    pub(crate) async fn warm(&self) -> Result<()> {
+    /// in its own, the system takes back from a file that was not read for a while. And brings what was
+    /// written beside the measurements to the disk, which would be somebody's wait in the next one.
+    pub(crate) async fn quiet(&self) -> Result<()> {
         const AT_ONCE: usize = 1 << 20;
         if self.kind != DatabaseKind::Sqlite {
             return Ok(());
@@ -61,7 +62,7 @@ impl Site {
             while let len @ 1.. = file.fill_buf()?.len() {
                 file.consume(len);
             }
-            Ok(())
+            Ok(file.get_ref().sync_all()?)
         })
         .await?
     }

@@ -29,30 +29,26 @@ const ROWS_AT_ONCE: usize = 250;
 
 impl Table {
     /// The table of the store's own migrations, at its defaults.
-    pub(crate) fn of_the_store(kind: DatabaseKind) -> Self {
-        const COLUMNS: &[&str] = &[
-            "partition_key",
-            "user_key",
-            "subject_id",
-            "session_id",
-            "created",
-            "renewed",
-            "expires",
-            "version",
-            "ticket",
-            "cleanup_at",
-        ];
+    pub(crate) fn of_the_store() -> Self {
         Self {
             name: "user_sessions".to_owned(),
-            columns: match puts_cleanup_off(kind) {
-                true => COLUMNS,
-                false => &COLUMNS[..COLUMNS.len() - 1],
-            },
+            columns: &[
+                "partition_key",
+                "user_key",
+                "subject_id",
+                "session_id",
+                "created",
+                "renewed",
+                "expires",
+                "version",
+                "ticket",
+                "cleanup_at",
+            ],
             within: "partition_key = '' AND ",
             key: "user_key",
             row: |backend, sample| {
                 let time = |at| Value::from(Timestamp::new(at, backend));
-                let mut row = vec![
+                Ok(vec![
                     key(backend, ""),
                     key(backend, &sample.user_key),
                     key(backend, &sample.subject_id),
@@ -62,11 +58,8 @@ impl Table {
                     time(sample.expires),
                     Value::BigInt(Some(0)),
                     Value::Bytes(Some(sample.ticket.as_bytes().to_vec())),
-                ];
-                if backend != DbBackend::Sqlite {
-                    row.push(time(sample.expires));
-                }
-                Ok(row)
+                    time(sample.expires),
+                ])
             },
             key_of: |backend, sample| key(backend, &sample.user_key),
         }
@@ -170,11 +163,6 @@ impl Table {
             .collect();
         statement(backend, &sql, keys)
     }
-}
-
-/// Whether the store's table says apart from `expires` when the cleanup is to look at a row.
-pub(crate) fn puts_cleanup_off(kind: DatabaseKind) -> bool {
-    kind != DatabaseKind::Sqlite
 }
 
 /// A key of the store's: bytes where its columns are.

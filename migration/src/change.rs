@@ -8,12 +8,14 @@ use sea_orm_migration::{
 
 use crate::{
     Options, catalog, history, m20261120_000001_create_user_sessions::CreateUserSessions,
-    m20261120_000002_defer_cleanup::DeferCleanup, names::Names,
+    m20261120_000002_defer_cleanup::DeferCleanup,
+    m20261121_000003_defer_cleanup_on_sqlite::DeferCleanupOnSqlite, names::Names,
 };
 
 /// Every change, oldest first. A new one is a module of its own and a line here; those that have
 /// been released are history, and stay as they are.
-pub(crate) const CHANGES: &[&dyn Change] = &[&CreateUserSessions, &DeferCleanup];
+pub(crate) const CHANGES: &[&dyn Change] =
+    &[&CreateUserSessions, &DeferCleanup, &DeferCleanupOnSqlite];
 
 /// A step from one state of the tables to the next, written down as statements.
 ///
@@ -27,8 +29,26 @@ pub(crate) trait Change: Send + Sync {
     /// Statements that move the tables forward, data included.
     fn up(&self, names: &Names) -> Vec<String>;
 
-    /// Statements that undo [`up`](Self::up).
+    /// What comes before them and does not bear being repeated.
+    fn once(&self, _: &Names) -> Option<Once> {
+        None
+    }
+
+    /// Statements that do the same as [`once`](Self::once) and [`up`](Self::up), for the script, which
+    /// asks for nothing first.
+    fn script(&self, names: &Names) -> Vec<String> {
+        self.up(names)
+    }
+
+    /// Statements that undo it all.
     fn down(&self, names: &Names) -> Vec<String>;
+}
+
+/// A statement, and a `SELECT COUNT(…)` that finds what it makes: a history that was lost does not know
+/// that it has been run.
+pub(crate) struct Once {
+    pub(crate) find_made: String,
+    pub(crate) statement: String,
 }
 
 /// Our migrations, for the list of a host's own SeaORM migrator.
@@ -103,6 +123,11 @@ impl MigrationTrait for Migration {
         let db = manager.get_connection();
         let names = Names::parse(&self.options, db.get_database_backend())?;
         history::install(db, &names).await?;
+        if let Some(once) = self.change.once(&names)
+            && !catalog::any(db, once.find_made).await?
+        {
+            db.execute_unprepared(&once.statement).await?;
+        }
         for statement in self.change.up(&names) {
             db.execute_unprepared(&statement).await?;
         }

@@ -53,6 +53,7 @@ mod history;
 mod lock;
 mod m20261120_000001_create_user_sessions;
 mod m20261120_000002_defer_cleanup;
+mod m20261121_000003_defer_cleanup_on_sqlite;
 mod migrator;
 mod names;
 mod options;

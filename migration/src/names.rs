@@ -81,6 +81,14 @@ impl Names {
     }
 
     /// An index of the session table, named after it.
+    /// Of another session table, beside this one.
+    pub(crate) fn beside(&self, suffix: &str) -> Self {
+        Self {
+            table: format!("{}_{suffix}", self.table),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn index(&self, of: &str) -> String {
         format!("{}_{of}", self.table)
     }

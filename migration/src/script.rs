@@ -42,7 +42,7 @@ pub(crate) fn up(names: &Names) -> String {
     script.statement(&history::create_table(names));
     for change in CHANGES {
         script.comment(&format!("Needed by the store: {}.", change.version()));
-        for statement in change.up(names) {
+        for statement in change.script(names) {
             script.statement(&statement);
         }
         script.comment("Needed with the history.");

@@ -28,15 +28,6 @@ impl Dialect {
         }
     }
 
-    /// Whether the cleanup goes by `cleanup_at`, which renewals leave where it is, instead of by
-    /// `expires`.
-    pub(crate) fn puts_cleanup_off(self) -> bool {
-        match self {
-            Self::Postgres | Self::MySql | Self::MariaDb => true,
-            Self::Sqlite => false,
-        }
-    }
-
     /// Whether it has `DELETE … RETURNING`.
     pub(crate) fn hands_back_what_it_removes(self) -> bool {
         match self {

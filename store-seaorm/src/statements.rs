@@ -92,6 +92,8 @@ pub(crate) struct Statements {
     pub(crate) update_in_place: Option<ByVersion>,
     pub(crate) rotate: ByVersion,
     pub(crate) renew: Sql,
+    /// With the same values: for a session that the cleanup looks at early enough as it is, likewise.
+    pub(crate) renew_in_place: Option<Sql>,
     pub(crate) delete: Sql,
     pub(crate) delete_keys: Sql,
     pub(crate) delete_expired_with_key: Sql,
@@ -105,9 +107,8 @@ pub(crate) struct Statements {
     pub(crate) live_of_subject: Sql,
     pub(crate) delete_expired: Batch,
     pub(crate) end_expired: Batch,
-    /// Puts off those that the cleanup was to look at and found alive, where
-    /// [`Dialect::puts_cleanup_off`].
-    pub(crate) put_off: Option<Sql>,
+    /// Puts off those that the cleanup was to look at and found alive.
+    pub(crate) put_off: Sql,
     pub(crate) list: [Sql; 4],
     pub(crate) count: [Sql; 2],
     /// Locks two things in the order in which every transaction does.
@@ -149,6 +150,7 @@ impl Statements {
             update_in_place: w.update_in_place(),
             rotate: w.rotate(),
             renew: w.renew(),
+            renew_in_place: w.renew_in_place(),
             delete: w.delete("delete", HAS_KEY),
             delete_keys: w.delete_keys(),
             delete_expired_with_key: w.delete(
@@ -332,13 +334,9 @@ impl Writer {
             Dialect::Postgres | Dialect::Sqlite => " ON CONFLICT DO NOTHING",
             Dialect::MySql | Dialect::MariaDb => "",
         };
-        let (column, value) = match self.dialect.puts_cleanup_off() {
-            true => (", cleanup_at", ", ?"),
-            false => ("", ""),
-        };
         let text = format!(
-            "INSERT INTO {} ({COLUMNS}{column}) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?{value}){on_conflict}",
+            "INSERT INTO {} ({COLUMNS}, cleanup_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?){on_conflict}",
             self.table
         );
         self.sql("insert", text)
@@ -346,7 +344,7 @@ impl Writer {
 
     fn renew(&mut self) -> Sql {
         let text = format!(
-            "UPDATE {} SET renewed = ?, expires = ?{}, version = version + 1 \
+            "UPDATE {} SET renewed = ?, expires = ?, {}, version = version + 1 \
              WHERE {HAS_KEY} AND {IS_LIVE}",
             self.table,
             self.no_later_cleanup()
@@ -354,12 +352,29 @@ impl Writer {
         self.sql("renew", text)
     }
 
+    /// See [`Self::update_in_place`].
+    fn renew_in_place(&mut self) -> Option<Sql> {
+        match self.dialect {
+            Dialect::Postgres | Dialect::MySql | Dialect::MariaDb => return None,
+            Dialect::Sqlite => {}
+        }
+        let text = format!(
+            "UPDATE {} SET renewed = ?1, expires = ?2, version = version + 1 \
+             WHERE partition_key = ?4 AND user_key = ?5 AND (expires IS NULL OR expires > ?6) \
+             AND +cleanup_at <= ?3",
+            self.table
+        );
+        Some(self.sql("renew in place", text))
+    }
+
     /// Moves `cleanup_at` forward if the session is to expire before it, and leaves it otherwise: an
     /// index that no change touches costs none of them anything.
     fn no_later_cleanup(&self) -> &'static str {
-        match self.dialect.puts_cleanup_off() {
-            true => ", cleanup_at = LEAST(cleanup_at, ?)",
-            false => "",
+        match self.dialect {
+            Dialect::Postgres | Dialect::MySql | Dialect::MariaDb => {
+                "cleanup_at = LEAST(cleanup_at, ?)"
+            }
+            Dialect::Sqlite => "cleanup_at = MIN(cleanup_at, ?)",
         }
     }
 
@@ -367,7 +382,7 @@ impl Writer {
     fn update(&mut self, [any, given]: [&'static str; 2], first: &str, more: &str) -> ByVersion {
         let text = format!(
             "UPDATE {} SET {first}subject_id = ?, session_id = ?, created = ?, renewed = ?, \
-             expires = ?, ticket = ?{}, version = version + 1 WHERE {HAS_KEY} AND {IS_LIVE}{more}",
+             expires = ?, ticket = ?, {}, version = version + 1 WHERE {HAS_KEY} AND {IS_LIVE}{more}",
             self.table,
             self.no_later_cleanup()
         );
@@ -378,7 +393,7 @@ impl Writer {
     }
 
     /// SQLite takes an index entry out and puts it back wherever one of its columns is assigned: a
-    /// page of three indexes for each update. The other databases compare first. A plus keeps SQLite
+    /// page of four indexes for each update. The other databases compare first. A plus keeps SQLite
     /// from looking the session up by these columns.
     fn update_in_place(&mut self) -> Option<ByVersion> {
         match self.dialect {
@@ -387,14 +402,14 @@ impl Writer {
         }
         let text = format!(
             "UPDATE {} SET renewed = ?4, expires = ?5, ticket = ?6, version = version + 1 \
-             WHERE partition_key = ?7 AND user_key = ?8 AND (expires IS NULL OR expires > ?9) \
-             AND +subject_id IS ?1 AND +session_id IS ?2 AND +created = ?3",
+             WHERE partition_key = ?8 AND user_key = ?9 AND (expires IS NULL OR expires > ?10) \
+             AND +subject_id IS ?1 AND +session_id IS ?2 AND +created = ?3 AND +cleanup_at <= ?7",
             self.table
         );
         Some(ByVersion {
             given: self.sql(
                 "update in place if version",
-                format!("{text} AND version = ?10"),
+                format!("{text} AND version = ?11"),
             ),
             any: self.sql("update in place", text),
         })
@@ -492,8 +507,8 @@ impl Writer {
             Dialect::MySql | Dialect::MariaDb => [mysql(&past_locks), mysql(EXPIRED)],
             Dialect::Sqlite => {
                 let text = format!(
-                    "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} \
-                     WHERE expires <= ? ORDER BY expires LIMIT ?){returning}"
+                    "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} {DUE}) \
+                     AND expires <= ?{returning}"
                 );
                 [text.clone(), text]
             }
@@ -503,14 +518,19 @@ impl Writer {
 
     /// When a session that never expires, or not for long, is looked at again, the caller says. One
     /// that somebody holds can wait for the next time.
-    fn put_off(&mut self) -> Option<Sql> {
+    fn put_off(&mut self) -> Sql {
         let table = &self.table;
         let chosen = format!(
             "WHERE cleanup_at <= ? AND {IS_LIVE} ORDER BY cleanup_at LIMIT ? \
              FOR UPDATE SKIP LOCKED"
         );
         let text = match self.dialect {
-            Dialect::Sqlite => return None,
+            Dialect::Sqlite => format!(
+                "UPDATE {table} SET cleanup_at = MIN(COALESCE(expires, {}), ?) \
+                 WHERE rowid IN (SELECT rowid FROM {table} WHERE cleanup_at <= ? AND {IS_LIVE} \
+                 ORDER BY cleanup_at LIMIT ?)",
+                i64::MAX
+            ),
             Dialect::Postgres => {
                 let [chosen, is_chosen] = placed(table, &chosen);
                 format!(
@@ -524,7 +544,7 @@ impl Writer {
                 joined(table, &chosen)
             ),
         };
-        Some(self.sql("put off", text))
+        self.sql("put off", text)
     }
 
     fn batch(&mut self, [first, waiting]: [&'static str; 2], texts: [String; 2]) -> Batch {

@@ -13,7 +13,6 @@ use store_tests::DatabaseKind;
 
 use crate::operations::Step;
 use crate::site::Site;
-use crate::table::puts_cleanup_off;
 
 /// The store's statements that the operations take.
 #[derive(Clone, Debug)]
@@ -57,23 +56,24 @@ impl Statements {
             );
             Ok(sql.clone())
         };
-        let cleanup_at = usize::from(puts_cleanup_off(site.kind));
-        // The benchmark's updates keep what this asks for, where the store has it.
-        let update = if all.contains_key("update in place") {
-            "update in place"
-        } else {
-            "update"
+        // The benchmark's changes keep what these ask for, where the store has them.
+        let in_place = |general: &'static str, in_place: &'static str| {
+            if all.contains_key(in_place) {
+                in_place
+            } else {
+                general
+            }
         };
         Ok(Self {
             get: named("get", 3)?,
-            insert: named("insert", 9 + cleanup_at)?,
-            update: named(update, 9 + cleanup_at)?,
-            renew: named("renew", 5 + cleanup_at)?,
+            insert: named("insert", 10)?,
+            update: named(in_place("update", "update in place"), 10)?,
+            renew: named(in_place("renew", "renew in place"), 6)?,
             delete: named("delete", 2)?,
             query: named("query by subject", 3)?,
             delete_matching: named("delete by subject", 2)?,
             end_by_session_id: named("end by session id", 2)?,
-            delete_expired: named("delete expired", 2 + cleanup_at)?,
+            delete_expired: named("delete expired", 3)?,
             cleanup_batch: cleanup_batch(site.kind).into(),
         })
     }

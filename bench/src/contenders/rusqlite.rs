@@ -46,8 +46,8 @@ impl Contender for Rusqlite {
         })
     }
 
-    fn table(site: &Site) -> Table {
-        Table::of_the_store(site.kind)
+    fn table(_: &Site) -> Table {
+        Table::of_the_store()
     }
 }
 
@@ -112,6 +112,7 @@ impl Rusqlite {
                     created,
                     expires,
                     sample.ticket.as_bytes(),
+                    expires,
                     "",
                     sample.user_key,
                     now
@@ -120,7 +121,7 @@ impl Rusqlite {
             Step::Renew => changed(
                 connection
                     .prepare_cached(&statements.renew)?
-                    .execute(params![created, expires, "", sample.user_key, now])?,
+                    .execute(params![created, expires, expires, "", sample.user_key, now])?,
             ),
             Step::Delete => changed(
                 connection
@@ -136,7 +137,7 @@ impl Rusqlite {
                 let mut delete = connection.prepare_cached(&statements.delete_expired)?;
                 let mut deleted = 0;
                 loop {
-                    match delete.execute(params![now, statements.cleanup_batch])? {
+                    match delete.execute(params![now, statements.cleanup_batch, now])? {
                         0 => break changed(deleted),
                         batch => deleted += batch,
                     }
@@ -156,7 +157,8 @@ fn insert(connection: &Connection, sql: &str, sample: &Sample) -> rusqlite::Resu
         sample.created.timestamp_micros(),
         sample.expires.timestamp_micros(),
         0_i64,
-        sample.ticket.as_bytes()
+        sample.ticket.as_bytes(),
+        sample.expires.timestamp_micros()
     ])
 }
 

@@ -24,9 +24,6 @@ pub(crate) trait Backend: Database {
     /// What begins a transaction that will write.
     const BEGIN: &'static str;
 
-    /// As [`puts_cleanup_off`](crate::table::puts_cleanup_off).
-    const PUTS_CLEANUP_OFF: bool;
-
     /// A pool that does not ping before it hands a connection out.
     fn pool(url: &str, connections: u32) -> impl Future<Output = Result<Pool<Self>>> + Send;
 
@@ -82,13 +79,12 @@ pub(crate) struct Session {
 
 macro_rules! backend {
     (
-        $database:ty, begin: $begin:literal, cleanup_at: $cleanup_at:literal, options: $options:path, after_connect: $after:expr,
+        $database:ty, begin: $begin:literal, options: $options:path, after_connect: $after:expr,
         text: $text:expr, from_text: $from_text:expr,
         time: $time:expr, from_time: $from_time:expr,
     ) => {
         impl Backend for $database {
             const BEGIN: &'static str = $begin;
-            const PUTS_CLEANUP_OFF: bool = $cleanup_at;
 
             async fn pool(url: &str, connections: u32) -> Result<Pool<Self>> {
                 let pool = PoolOptions::<$database>::new()
@@ -179,13 +175,13 @@ macro_rules! backend {
 }
 
 backend! {
-    Postgres, begin: "BEGIN", cleanup_at: true, options: postgres_options, after_connect: "",
+    Postgres, begin: "BEGIN", options: postgres_options, after_connect: "",
     text: |text| text, from_text: anyhow::Ok::<String>,
     time: |at| at, from_time: anyhow::Ok::<DateTime<Utc>>,
 }
 
 backend! {
-    MySql, begin: "BEGIN", cleanup_at: true, options: mysql_options,
+    MySql, begin: "BEGIN", options: mysql_options,
     // As the store has it; the default would make of every write by index a lock on a gap.
     after_connect: "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     text: str::as_bytes,
@@ -195,7 +191,7 @@ backend! {
 }
 
 backend! {
-    Sqlite, begin: "BEGIN IMMEDIATE", cleanup_at: false, options: sqlite_options, after_connect: "",
+    Sqlite, begin: "BEGIN IMMEDIATE", options: sqlite_options, after_connect: "",
     text: |text| text, from_text: anyhow::Ok::<String>,
     time: |at: DateTime<Utc>| at.timestamp_micros(),
     from_time: |micros: i64| {
@@ -293,9 +289,7 @@ impl Prepared {
                 B::bind_time(&mut values, sample.created)?;
                 B::bind_time(&mut values, sample.expires)?;
                 B::bind_bytes(&mut values, sample.ticket.as_bytes())?;
-                if B::PUTS_CLEANUP_OFF {
-                    B::bind_time(&mut values, sample.expires)?;
-                }
+                B::bind_time(&mut values, sample.expires)?;
                 B::bind_text(&mut values, "")?;
                 B::bind_text(&mut values, &sample.user_key)?;
                 B::bind_time(&mut values, now)?;
@@ -304,9 +298,7 @@ impl Prepared {
             Step::Renew => {
                 B::bind_time(&mut values, sample.created)?;
                 B::bind_time(&mut values, sample.expires)?;
-                if B::PUTS_CLEANUP_OFF {
-                    B::bind_time(&mut values, sample.expires)?;
-                }
+                B::bind_time(&mut values, sample.expires)?;
                 B::bind_text(&mut values, "")?;
                 B::bind_text(&mut values, &sample.user_key)?;
                 B::bind_time(&mut values, now)?;
@@ -324,9 +316,7 @@ impl Prepared {
                     let mut values = B::Arguments::default();
                     B::bind_time(&mut values, now)?;
                     B::bind_number(&mut values, self.cleanup_batch)?;
-                    if B::PUTS_CLEANUP_OFF {
-                        B::bind_time(&mut values, now)?;
-                    }
+                    B::bind_time(&mut values, now)?;
                     match B::execute(connection, &self.delete_expired, values).await? {
                         0 => break Answer::Changed(deleted),
                         batch => deleted += batch,
@@ -372,9 +362,7 @@ impl Prepared {
         B::bind_time(&mut values, sample.expires)?;
         B::bind_number(&mut values, 0)?;
         B::bind_bytes(&mut values, sample.ticket.as_bytes())?;
-        if B::PUTS_CLEANUP_OFF {
-            B::bind_time(&mut values, sample.expires)?;
-        }
+        B::bind_time(&mut values, sample.expires)?;
         B::execute(connection, &self.insert, values).await
     }
 

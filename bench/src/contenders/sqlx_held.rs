@@ -42,8 +42,8 @@ impl<B: Backend> Contender for SqlxHeld<B> {
         })
     }
 
-    fn table(site: &Site) -> Table {
-        Table::of_the_store(site.kind)
+    fn table(_: &Site) -> Table {
+        Table::of_the_store()
     }
 }
 

@@ -44,8 +44,8 @@ impl Contender for Store {
         Ok(Self(store))
     }
 
-    fn table(site: &Site) -> Table {
-        Table::of_the_store(site.kind)
+    fn table(_: &Site) -> Table {
+        Table::of_the_store()
     }
 }
 

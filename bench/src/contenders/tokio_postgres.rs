@@ -54,8 +54,8 @@ impl Contender for TokioPostgres {
         Ok(Self(held))
     }
 
-    fn table(site: &Site) -> Table {
-        Table::of_the_store(site.kind)
+    fn table(_: &Site) -> Table {
+        Table::of_the_store()
     }
 }
 

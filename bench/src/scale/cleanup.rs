@@ -131,7 +131,7 @@ fn sample(samples: &Samples, number: u64) -> Sample {
 
 async fn fill(site: &Site, samples: &Samples, rows: u64) -> Result<()> {
     const AT_ONCE: u64 = 1000;
-    let (table, bar) = (Table::of_the_store(site.kind), bar(rows));
+    let (table, bar) = (Table::of_the_store(), bar(rows));
     bar.set_message(format!("{}: filling a table to be cleaned up", site.kind));
     for from in (0..rows).step_by(AT_ONCE as usize) {
         let to = rows.min(from + AT_ONCE);
@@ -140,7 +140,8 @@ async fn fill(site: &Site, samples: &Samples, rows: u64) -> Result<()> {
         bar.inc(to - from);
     }
     bar.finish_and_clear();
-    settle(site.kind, &table, &site.admin).await
+    settle(site.kind, &table, &site.admin).await?;
+    site.quiet().await
 }
 
 #[expect(

@@ -5,8 +5,8 @@ use sea_orm::{ConnectionTrait, DbErr};
 use store_migration::Migrator;
 
 const ALL: [&str; 6] = [
+    "index user_sessions_cleanup_at",
     "index user_sessions_created",
-    "index user_sessions_expires",
     "index user_sessions_session_id",
     "index user_sessions_subject_id",
     "table user_sessions",
@@ -30,14 +30,16 @@ async fn up_makes_table_indexes_and_history() {
             "renewed",
             "expires",
             "version",
-            "ticket"
+            "ticket",
+            "cleanup_at"
         ]
     );
     assert_eq!(
         texts(&db, "SELECT version FROM user_sessions_migrations").await,
         [
             "m20261120_000001_create_user_sessions",
-            "m20261120_000002_defer_cleanup"
+            "m20261120_000002_defer_cleanup",
+            "m20261121_000003_defer_cleanup_on_sqlite"
         ]
     );
 }
@@ -287,7 +289,7 @@ async fn keys_and_session_ids_are_unique_in_their_partition() {
     store_migration::up(&db).await.unwrap();
     let insert = async |partition: &str, key: &str, session: &str| {
         db.execute_unprepared(&format!(
-            "INSERT INTO user_sessions VALUES ('{partition}', '{key}', NULL, {session}, 0, 0, NULL, 0, x'')"
+            "INSERT INTO user_sessions VALUES ('{partition}', '{key}', NULL, {session}, 0, 0, NULL, 0, x'', 0)"
         ))
         .await
         .is_ok()
@@ -308,7 +310,7 @@ async fn keys_and_session_ids_are_unique_in_their_partition() {
 
 async fn insert_session(db: &sea_orm::DatabaseConnection) {
     db.execute_unprepared(
-        "INSERT INTO user_sessions VALUES ('', 'key', NULL, NULL, 0, 0, NULL, 0, x'')",
+        "INSERT INTO user_sessions VALUES ('', 'key', NULL, NULL, 0, 0, NULL, 0, x'', 0)",
     )
     .await
     .unwrap();

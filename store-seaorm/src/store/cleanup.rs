@@ -17,40 +17,59 @@ use crate::locks::Locks;
 use crate::retry::Attempt;
 use crate::statements::{Sql, Statements};
 
-/// Larger batches raise the latency of readers and writers beside them; smaller ones take longer in
-/// all. A server has more processors than one, and pays for every statement; SQLite's writer keeps all
-/// others waiting until it has copied every page that it has changed.
-const BATCH: u32 = 1000;
-const BATCH_OF_SQLITE: u32 = 50;
+/// How fast the cleanup goes.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// How many rows a statement takes. More raise the latency of readers and writers beside them;
+    /// fewer take longer in all.
+    batch: u32,
+    /// What is left to everybody else between two batches: so many times what the batch took, within
+    /// bounds. A cleanup that takes a processor to itself shows in readers' latency; one that takes
+    /// a minute more does not matter.
+    rests: u32,
+    shortest_rest: Duration,
+    longest_rest: Duration,
+}
 
-/// What is left to everybody else between two batches: several times what the batch took, within
-/// these bounds. A cleanup that takes a processor to itself shows in readers' latency; one that takes
-/// a minute more does not matter. A server also works in its rests, at what the batches have left
-/// behind. On SQLite a batch that takes long has waited for others or for the disk, which is no
-/// reason to fall behind.
-const PAUSES: u32 = 16;
-const PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-const PAUSES_OF_SQLITE: u32 = 4;
-const PAUSE_OF_SQLITE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE_OF_SQLITE: Duration = Duration::from_millis(20);
+/// A server has more processors than one, and pays for every statement. It also works in the rests, at
+/// what the batches have left behind.
+const PACE_OF_SERVERS: Pace = Pace {
+    batch: 1000,
+    rests: 16,
+    shortest_rest: Duration::from_millis(50),
+    longest_rest: Duration::from_secs(1),
+};
+
+/// SQLite's writer keeps all others waiting until it has copied every page that it has changed. A batch
+/// that takes long has waited for others or for the disk, which is no reason to fall behind.
+const PACE_OF_SQLITE: Pace = Pace {
+    batch: 50,
+    rests: 4,
+    shortest_rest: Duration::from_millis(5),
+    longest_rest: Duration::from_millis(20),
+};
 
 /// After how long the cleanup looks at a session again, if it is not to expire before: what was
 /// changed behind the store's back is found within a day.
 const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::days(1);
 
-/// What is bound for when the cleanup is to look at a session, where it goes by that.
-pub(super) fn cleanup_at(
-    statements: &Statements,
-    expires: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> Option<Bind<'static>> {
+impl Pace {
+    fn on(backend: DbBackend) -> Self {
+        match backend {
+            DbBackend::Sqlite => PACE_OF_SQLITE,
+            _ => PACE_OF_SERVERS,
+        }
+    }
+
+    fn rest_after(self, batch: Duration) -> Duration {
+        (batch * self.rests).clamp(self.shortest_rest, self.longest_rest)
+    }
+}
+
+/// What is bound for when the cleanup is to look at a session.
+pub(super) fn cleanup_at(expires: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Bind<'static> {
     let at = look_again_at(now);
-    let at = expires.map_or(at, |expires| expires.min(at));
-    statements
-        .dialect
-        .puts_cleanup_off()
-        .then_some(Bind::time(at))
+    Bind::time(expires.map_or(at, |expires| expires.min(at)))
 }
 
 /// Not later than any time that a session can have.
@@ -62,6 +81,7 @@ fn look_again_at(now: DateTime<Utc>) -> DateTime<Utc> {
 /// Batch by batch, each for itself: dropped, the cleanup ends after the batch at hand.
 pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64> {
     let as_of = store.inner.now();
+    let pace = Pace::on(store.inner.database.backend());
     let mut deleted = 0;
     loop {
         let began = Instant::now();
@@ -70,7 +90,7 @@ pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64
         match batch {
             Ok(batch) => {
                 deleted += batch.removed;
-                if batch.was_the_last() {
+                if batch.was_the_last(pace) {
                     return Ok(deleted);
                 }
             }
@@ -80,16 +100,7 @@ pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64
                 return Ok(deleted);
             }
         }
-        tokio::time::sleep(pause_after(began.elapsed(), store.inner.database.backend())).await;
-    }
-}
-
-fn pause_after(batch: Duration, backend: DbBackend) -> Duration {
-    match backend {
-        DbBackend::Sqlite => {
-            (batch * PAUSES_OF_SQLITE).clamp(PAUSE_OF_SQLITE, LONGEST_PAUSE_OF_SQLITE)
-        }
-        _ => (batch * PAUSES).clamp(PAUSE, LONGEST_PAUSE),
+        tokio::time::sleep(pace.rest_after(began.elapsed())).await;
     }
 }
 
@@ -100,15 +111,16 @@ pub(super) async fn end_expired(
     limit: NonZeroU32,
 ) -> Result<Vec<UserSession>> {
     let as_of = store.inner.now();
+    let pace = Pace::on(store.inner.database.backend());
     loop {
         let given = (as_of, limit);
         let (ended, batch) = run!(store, Attempt::Write, given, |inner, db, (as_of, limit)| {
             inner.end_batch(db, *as_of, limit.get())
         })?;
-        if !ended.is_empty() || batch.was_the_last() {
+        if !ended.is_empty() || batch.was_the_last(pace) {
             return Ok(ended);
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pace.shortest_rest).await;
     }
 }
 
@@ -122,8 +134,8 @@ struct Batch {
 impl Batch {
     /// What comes to be put off meanwhile, from nodes of an older version or with a slow clock, is
     /// for the next cleanup.
-    fn was_the_last(self) -> bool {
-        self.removed == 0 && self.put_off < u64::from(BATCH)
+    fn was_the_last(self, pace: Pace) -> bool {
+        self.removed == 0 && self.put_off < u64::from(pace.batch)
     }
 }
 
@@ -137,15 +149,13 @@ impl Inner {
     ) -> Result<Batch, Failure> {
         let statements = self.statements(db).await?;
         let sql = &statements.delete_expired;
-        let limit = match statements.dialect {
-            Dialect::Sqlite => BATCH_OF_SQLITE,
-            Dialect::Postgres | Dialect::MySql | Dialect::MariaDb => BATCH,
-        };
-        let values = batch_values(statements, as_of, limit);
+        let pace = Pace::on(statements.dialect.backend());
+        let limit = pace.batch;
+        let values = batch_values(as_of, limit);
         let removed = change_batch(db, statements, &sql.first, &values).await?;
         let put_off = put_off(db, statements, as_of, limit, removed).await?;
         let mut batch = Batch { removed, put_off };
-        if let (true, Some(waiting)) = (batch.was_the_last(), &sql.waiting) {
+        if let (true, Some(waiting)) = (batch.was_the_last(pace), &sql.waiting) {
             let values = waiting_values(as_of, limit);
             batch.removed = change_batch(db, statements, waiting, &values).await?;
         }
@@ -161,12 +171,13 @@ impl Inner {
     ) -> Result<(Vec<UserSession>, Batch), Failure> {
         let statements = self.statements(db).await?;
         let sql = &statements.end_expired;
-        let values = batch_values(statements, as_of, limit);
+        let pace = Pace::on(statements.dialect.backend());
+        let values = batch_values(as_of, limit);
         let mut rows = end_in_batch(db, statements, &sql.first, &values).await?;
         let removed = rows.len() as u64;
         let put_off = put_off(db, statements, as_of, limit, removed).await?;
         let mut batch = Batch { removed, put_off };
-        if let (true, Some(waiting)) = (batch.was_the_last(), &sql.waiting) {
+        if let (true, Some(waiting)) = (batch.was_the_last(pace), &sql.waiting) {
             let values = waiting_values(as_of, limit);
             rows = end_in_batch(db, statements, waiting, &values).await?;
             batch.removed = rows.len() as u64;
@@ -187,9 +198,6 @@ async fn put_off(
     removed: u64,
 ) -> Result<u64, Failure> {
     let at = look_again_at(as_of);
-    let Some(sql) = &statements.put_off else {
-        return Ok(0);
-    };
     if removed >= u64::from(limit) || at <= as_of {
         return Ok(0);
     }
@@ -197,9 +205,9 @@ async fn put_off(
         Bind::time(at),
         Bind::time(as_of),
         Bind::time(as_of),
-        Bind::integer(BATCH),
+        Bind::integer(Pace::on(statements.dialect.backend()).batch),
     ];
-    match change_batch(db, statements, sql, &values).await {
+    match change_batch(db, statements, &statements.put_off, &values).await {
         Err(failure) if removed > 0 => {
             tracing::debug!(?failure, "live sessions could not be put off");
             db.roll_back().await;
@@ -247,12 +255,8 @@ async fn end_in_batch<C: Connection>(
 }
 
 /// What the statements take that pass over what others hold.
-fn batch_values(statements: &Statements, as_of: DateTime<Utc>, limit: u32) -> Vec<Bind<'static>> {
-    let mut values = vec![Bind::time(as_of), Bind::integer(limit)];
-    if statements.dialect.puts_cleanup_off() {
-        values.push(Bind::time(as_of));
-    }
-    values
+fn batch_values(as_of: DateTime<Utc>, limit: u32) -> [Bind<'static>; 3] {
+    [Bind::time(as_of), Bind::integer(limit), Bind::time(as_of)]
 }
 
 /// What the statements take that wait for it.

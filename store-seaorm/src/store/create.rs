@@ -86,7 +86,7 @@ pub(super) async fn insert(
     session: &UserSession,
     now: DateTime<Utc>,
 ) -> Result<bool, Failure> {
-    let values = inserted(statements, session, now);
+    let values = inserted(session, now);
     match db.execute(&statements.insert, &values).await {
         Ok(inserted) => Ok(inserted == 1),
         Err(failure) if failure.is_duplicate() => Ok(false),
@@ -95,13 +95,9 @@ pub(super) async fn insert(
 }
 
 /// What inserting this session takes.
-pub(super) fn inserted<'a>(
-    statements: &Statements,
-    session: &'a UserSession,
-    now: DateTime<Utc>,
-) -> Vec<Bind<'a>> {
+pub(super) fn inserted(session: &UserSession, now: DateTime<Utc>) -> [Bind<'_>; 10] {
     let [partition_key, user_key] = key_values(&session.key);
-    let mut values = vec![
+    [
         partition_key,
         user_key,
         Bind::optional_text(session.subject_id.as_ref()),
@@ -111,7 +107,6 @@ pub(super) fn inserted<'a>(
         Bind::Time(session.expires),
         Bind::version(session.version),
         Bind::ticket(&session.ticket),
-    ];
-    values.extend(cleanup_at(statements, session.expires, now));
-    values
+        cleanup_at(session.expires, now),
+    ]
 }

@@ -78,10 +78,22 @@ impl Inner {
         let statements = self.statements(db).await?;
         let [partition_key, user_key] = key_values(key);
         let now = self.now();
-        let mut values = vec![Bind::time(renewed), Bind::Time(expires)];
-        values.extend(cleanup_at(statements, expires, now));
-        values.extend([partition_key, user_key, Bind::time(now)]);
-        Ok(db.execute(&statements.renew, &values).await? == 1)
+        let values = [
+            Bind::time(renewed),
+            Bind::Time(expires),
+            cleanup_at(expires, now),
+            partition_key,
+            user_key,
+            Bind::time(now),
+        ];
+        // What it does not find may have to be looked at earlier.
+        let in_place = statements.renew_in_place.as_ref();
+        for sql in in_place.into_iter().chain([&statements.renew]) {
+            if db.execute(sql, &values).await? == 1 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// One statement, or two on SQLite, unless another session has the new key or the session id.
@@ -191,7 +203,7 @@ impl Inner {
         };
         let mut values = Vec::with_capacity(14);
         values.extend(new.map(|new| Bind::text(new.as_str())));
-        values.extend(updated(statements, update, now));
+        values.extend(updated(update, now));
         let (now, [partition_key, user_key]) = (Bind::time(now), key_values(key));
         values.extend([partition_key, user_key, now]);
         if let Some(owner) = owner {
@@ -199,7 +211,8 @@ impl Inner {
             values.push(Bind::optional_text(owner.session_id.as_ref()));
         }
         values.extend(update.if_version.map(Bind::version));
-        // What it does not find may have another subject, session id or time of creation.
+        // What it does not find may have another subject, session id or time of creation, or have to
+        // be looked at earlier.
         let in_place = statements.update_in_place.as_ref();
         let in_place = in_place.filter(|_| new.is_none());
         for by_version in in_place.into_iter().chain([by_version]) {
@@ -251,19 +264,14 @@ impl Inner {
 }
 
 /// What replacing the six fields takes.
-pub(super) fn updated<'a>(
-    statements: &Statements,
-    update: &'a UserSessionUpdate,
-    now: DateTime<Utc>,
-) -> impl Iterator<Item = Bind<'a>> + use<'a> {
-    let fields = [
+pub(super) fn updated(update: &UserSessionUpdate, now: DateTime<Utc>) -> [Bind<'_>; 7] {
+    [
         Bind::optional_text(update.subject_id.as_ref()),
         Bind::optional_text(update.session_id.as_ref()),
         Bind::time(update.created),
         Bind::time(update.renewed),
         Bind::Time(update.expires),
         Bind::ticket(&update.ticket),
-    ];
-    let cleanup_at = cleanup_at(statements, update.expires, now);
-    fields.into_iter().chain(cleanup_at)
+        cleanup_at(update.expires, now),
+    ]
 }

@@ -168,7 +168,7 @@ impl Inner {
         let now = self.now();
         let mut values = Vec::with_capacity(10 * company.len());
         for Create(session) in company.iter().map(AsRef::as_ref) {
-            values.extend(inserted(statements, session, now));
+            values.extend(inserted(session, now));
         }
         let (sql, values) = together.insert.of(values, None);
         done_together(db, statements, sql, &values, company).await
@@ -187,7 +187,7 @@ impl Inner {
         let mut values = Vec::with_capacity(10 * company.len());
         for Update { key, update } in company.iter().map(AsRef::as_ref) {
             values.extend(key_values(key));
-            values.extend(updated(statements, update, now));
+            values.extend(updated(update, now));
             values.push(update.if_version.map_or(Bind::Integer(None), Bind::version));
         }
         let (sql, values) = together.update.of(values, Some(Bind::time(now)));
@@ -209,7 +209,7 @@ impl Inner {
         for renewal in company.iter() {
             values.extend(key_values(&renewal.key));
             values.extend([Bind::time(renewal.renewed), Bind::Time(renewal.expires)]);
-            values.extend(cleanup_at(statements, renewal.expires, now));
+            values.push(cleanup_at(renewal.expires, now));
         }
         let (sql, values) = together.renew.of(values, Some(Bind::time(now)));
         let done = done_together(db, statements, sql, &values, company).await?;

@@ -62,7 +62,7 @@ const MYSQL: [&str; 20] = [
     "unique user_sessions_migrations.PRIMARY (version)",
 ];
 
-const SQLITE: [&str; 14] = [
+const SQLITE: [&str; 15] = [
     "user_sessions.partition_key TEXT NOT NULL",
     "user_sessions.user_key TEXT NOT NULL",
     "user_sessions.subject_id TEXT",
@@ -72,9 +72,10 @@ const SQLITE: [&str; 14] = [
     "user_sessions.expires INTEGER",
     "user_sessions.version INTEGER NOT NULL",
     "user_sessions.ticket BLOB NOT NULL",
+    "user_sessions.cleanup_at INTEGER NOT NULL",
     "user_sessions_migrations.version TEXT NOT NULL",
+    "CREATE INDEX user_sessions_cleanup_at ON user_sessions (cleanup_at)",
     "CREATE INDEX user_sessions_created ON user_sessions (partition_key, created, user_key)",
-    "CREATE INDEX user_sessions_expires ON user_sessions (expires) WHERE expires IS NOT NULL",
     "CREATE UNIQUE INDEX user_sessions_session_id ON user_sessions (partition_key, session_id)",
     "CREATE INDEX user_sessions_subject_id ON user_sessions (partition_key, subject_id)",
 ];

@@ -1,8 +1,9 @@
 //! The script for a database administrator.
 
+use store_core::UserSessionStore as _;
 use store_migration::Migrator;
 use store_seaorm::SeaOrmUserSessionStore;
-use store_tests::{TestDatabase, every_operation, on_every_database};
+use store_tests::{TestDatabase, every_operation, on_every_database, sample};
 
 use crate::support::{MissingSchema, catalog, execute};
 
@@ -15,12 +16,18 @@ async fn does_what_up_does(db: TestDatabase) {
     migrator.up(&by_up).await.unwrap();
 
     let script = migrator.sql(by_script.get_database_backend()).unwrap();
-    for _ in 0..2 {
-        execute(&by_script, &script).await;
-        assert!(migrator.is_current(&by_script).await.unwrap());
-    }
+    execute(&by_script, &script).await;
+    assert!(migrator.is_current(&by_script).await.unwrap());
+    let store = SeaOrmUserSessionStore::new(by_script.clone());
+    let session = sample::session("kept");
+    store.create_user_session(session.clone()).await.unwrap();
+
+    execute(&by_script, &script).await;
+    assert!(migrator.is_current(&by_script).await.unwrap());
     assert_eq!(catalog(&by_script).await, catalog(&by_up).await);
-    for (operation, outcome) in every_operation(&SeaOrmUserSessionStore::new(by_script)).await {
+    let found = store.get_user_session(&session.key).await.unwrap();
+    assert_eq!(found, Some(session));
+    for (operation, outcome) in every_operation(&store).await {
         outcome.unwrap_or_else(|error| panic!("{operation}: {error:?}"));
     }
 }

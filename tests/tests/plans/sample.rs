@@ -47,12 +47,10 @@ impl Sampled {
                 .await
                 .expect("rows go in");
         }
-        if !matches!(kind, DatabaseKind::Sqlite | DatabaseKind::SqliteMemory) {
-            // As if the cleanup had seen them.
-            db.execute_unprepared("UPDATE user_sessions SET cleanup_at = expires")
-                .await
-                .expect("every session expires");
-        }
+        // As if the cleanup had seen them.
+        db.execute_unprepared("UPDATE user_sessions SET cleanup_at = expires")
+            .await
+            .expect("every session expires");
         // On SQLite nobody takes statistics, so its plans have to be good without.
         let analyze = match kind {
             // Makes the table anew, and so forgets what was changed right before.
@@ -68,15 +66,11 @@ impl Sampled {
 
     /// On a new connection afterwards: SQLite's others explain by the schema that they know.
     pub(crate) async fn drop_index_of_the_cleanup(&mut self) {
-        let index = match self.kind {
-            DatabaseKind::Sqlite | DatabaseKind::SqliteMemory => "user_sessions_expires",
-            _ => "user_sessions_cleanup_at",
-        };
         let on = match self.kind {
             DatabaseKind::MySql | DatabaseKind::MariaDb => " ON user_sessions",
             _ => "",
         };
-        let drop = format!("DROP INDEX {index}{on}");
+        let drop = format!("DROP INDEX user_sessions_cleanup_at{on}");
         self.db
             .execute_unprepared(&drop)
             .await
@@ -157,13 +151,9 @@ fn parameters(name: &str, kind: DatabaseKind) -> Vec<Parameter> {
     use Parameter::*;
 
     let is_mysql = matches!(kind, DatabaseKind::MySql | DatabaseKind::MariaDb);
-    // When the cleanup is to look at a session, where the store says so apart.
-    let cleanup_at: &[Parameter] = match kind {
-        DatabaseKind::Sqlite | DatabaseKind::SqliteMemory => &[],
-        _ => &[Time],
-    };
 
     const KEY: [Parameter; 2] = [Partition, UserKey];
+    const CLEANUP_AT: [Parameter; 1] = [Time];
     const SIX_FIELDS: [Parameter; 6] = [Subject, SessionId, Time, Time, Time, Ticket];
     let filter = |name: &str| {
         let mut filter = vec![Partition];
@@ -188,10 +178,10 @@ fn parameters(name: &str, kind: DatabaseKind) -> Vec<Parameter> {
             let fields = [
                 subject, session_id, created, renewed, expires, Version, ticket,
             ];
-            [&KEY[..], &fields, cleanup_at].concat()
+            [&KEY[..], &fields, &CLEANUP_AT].concat()
         }
         "update" | "update if version" | "update in place" | "update in place if version" => {
-            [&SIX_FIELDS[..], cleanup_at, &KEY, &[Time]]
+            [&SIX_FIELDS[..], &CLEANUP_AT, &KEY, &[Time]]
                 .concat()
                 .into_iter()
                 .chain(version)
@@ -202,7 +192,7 @@ fn parameters(name: &str, kind: DatabaseKind) -> Vec<Parameter> {
             let parameters = [
                 &[UserKey],
                 &SIX_FIELDS[..],
-                cleanup_at,
+                &CLEANUP_AT,
                 &KEY,
                 &[Time],
                 owner,
@@ -210,7 +200,7 @@ fn parameters(name: &str, kind: DatabaseKind) -> Vec<Parameter> {
             .concat();
             parameters.into_iter().chain(version).collect()
         }
-        "renew" => [&[Time, Time], cleanup_at, &KEY[..], &[Time]].concat(),
+        "renew" | "renew in place" => [&[Time, Time][..], &CLEANUP_AT, &KEY, &[Time]].concat(),
         "delete" | "end" => KEY.to_vec(),
         "delete keys" => KEY.repeat(32),
         "delete expired with key" | "end expired with key" => [&KEY[..], &[Time]].concat(),
@@ -224,7 +214,7 @@ fn parameters(name: &str, kind: DatabaseKind) -> Vec<Parameter> {
                 true => &[Time],
                 false => &[],
             };
-            [&[Time], by_expiry, &[Limit], cleanup_at].concat()
+            [&[Time], by_expiry, &[Limit, Time]].concat()
         }
         "put off" => vec![Time, Time, Time, Limit],
         "list" => vec![Partition, Time, Limit],
