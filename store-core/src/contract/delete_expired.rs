@@ -7,6 +7,7 @@ use super::race::*;
 use super::sample::*;
 use crate::{
     Clock, MAX_LIMIT, ManualClock, UserSession, UserSessionStore, UserSessionStoreCleanup,
+    UserSessionUpdate,
 };
 
 async fn clean(cleanup: &dyn UserSessionStoreCleanup) -> u64 {
@@ -88,6 +89,42 @@ pub async fn a_renewed_session_stays(
         ..session
     };
     assert_stored(store, [&session]).await;
+}
+
+/// A session that was to live longer, and is made to expire earlier in whatever way, is removed from
+/// then on.
+pub async fn an_earlier_expiry_holds(
+    store: &dyn UserSessionStore,
+    cleanup: &dyn UserSessionStoreCleanup,
+    clock: &ManualClock,
+) {
+    let sessions = ["renewed", "updated", "given to bob", "rotated"];
+    let sessions = sessions.map(|key| session(clock, key).with_expires(clock.now() + HOUR * 2));
+    given(store, &sessions).await;
+    let [renewed, updated, given_to_bob, rotated] = &sessions;
+    let expires = Some(clock.now() + HOUR);
+    let earlier = |session: &UserSession| UserSessionUpdate {
+        expires,
+        ..session.clone().into()
+    };
+    let to_bob = UserSessionUpdate {
+        subject_id: Some(subject("bob")),
+        ..earlier(given_to_bob)
+    };
+    let new_key = user_key("new");
+    let changes = [
+        store.renew_user_session(&renewed.key, clock.now(), expires),
+        store.update_user_session(&updated.key, earlier(updated)),
+        store.update_user_session(&given_to_bob.key, to_bob),
+        store.rotate_user_key(&rotated.key, &new_key, earlier(rotated)),
+    ];
+    for change in changes {
+        assert!(change.await.expect("nothing refuses it"));
+    }
+    assert_eq!(clean(cleanup).await, 0);
+    let_expire(clock);
+
+    assert_eq!(clean(cleanup).await, 4);
 }
 
 /// One call removes all there is, however many batches that takes.

@@ -188,6 +188,7 @@ macro_rules! user_session_store_cleanup_contract {
                 every_expired_session_is_removed,
                 live_sessions_stay,
                 a_renewed_session_stays,
+                an_earlier_expiry_holds,
                 one_call_removes_more_than_a_batch,
                 what_is_removed_at_once_adds_up,
                 a_session_renewed_meanwhile_stays,
