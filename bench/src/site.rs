@@ -1,11 +1,13 @@
 //! The database that a contender has to itself.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Seek as _};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection};
 use store_tests::{DatabaseKind, TestDatabase};
+use tokio_util::task::AbortOnDropHandle;
 
 /// A scratch database, dropped when dropped, with a connection for what is done beside the
 /// measurements.
@@ -52,19 +54,48 @@ impl Site {
     /// in its own, the system takes back from a file that was not read for a while. And brings what was
     /// written beside the measurements to the disk, which would be somebody's wait in the next one.
     pub(crate) async fn quiet(&self) -> Result<()> {
-        const AT_ONCE: usize = 1 << 20;
-        if self.kind != DatabaseKind::Sqlite {
+        let Some(mut file) = self.file()? else {
             return Ok(());
-        }
-        let path = self.name()?.to_owned();
+        };
         tokio::task::spawn_blocking(move || {
-            let mut file = BufReader::with_capacity(AT_ONCE, File::open(path)?);
             while let len @ 1.. = file.fill_buf()?.len() {
                 file.consume(len);
             }
             Ok(file.get_ref().sync_all()?)
         })
         .await?
+    }
+
+    /// Reads an SQLite file through again and again, bit by bit, until it is stopped: so that during a
+    /// measurement of minutes too its pages stay in memory.
+    pub(crate) fn keep_in_memory(&self) -> Result<AbortOnDropHandle<Result<()>>> {
+        const BETWEEN: Duration = Duration::from_millis(4);
+        let file = self.file()?;
+        Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+            let Some(mut file) = file else {
+                return Ok(());
+            };
+            loop {
+                file = tokio::task::spawn_blocking(move || {
+                    match file.fill_buf()?.len() {
+                        0 => file.rewind()?,
+                        len => file.consume(len),
+                    }
+                    anyhow::Ok(file)
+                })
+                .await??;
+                tokio::time::sleep(BETWEEN).await;
+            }
+        })))
+    }
+
+    fn file(&self) -> Result<Option<BufReader<File>>> {
+        const AT_ONCE: usize = 1 << 20;
+        if self.kind != DatabaseKind::Sqlite {
+            return Ok(None);
+        }
+        let file = File::open(self.name()?)?;
+        Ok(Some(BufReader::with_capacity(AT_ONCE, file)))
     }
 
     /// The database's name on its server, or the file's path.

@@ -67,6 +67,7 @@ pub(super) async fn measure(site: Site, rows: Option<u64>, ticket_len: usize) ->
     let samples = Samples::new(ticket_len);
     fill(&site, &samples, rows).await?;
 
+    let _kept = site.keep_in_memory()?;
     let (started, stopped) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let load = |what, load: Load| {
         let mut tasks = JoinSet::new();
