@@ -72,10 +72,11 @@ impl ByFilter {
 /// A batch of the cleanup.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// Passes over rows that another transaction holds, where the database can.
+    /// Looks at so many and no more, and passes over rows that another transaction holds, where the
+    /// database can.
     pub(crate) first: Sql,
-    /// Waits for them, where the first one does not.
-    pub(crate) waiting: Option<Sql>,
+    /// Waits for them, and finds what has expired behind what is alive.
+    pub(crate) waiting: Sql,
 }
 
 #[derive(Debug)]
@@ -505,13 +506,12 @@ impl Writer {
             ],
             // To lock what it reads would be to wait for what is alive.
             Dialect::MySql | Dialect::MariaDb => [mysql(&past_locks), mysql(EXPIRED)],
-            Dialect::Sqlite => {
-                let text = format!(
-                    "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} {DUE}) \
+            Dialect::Sqlite => [DUE, EXPIRED].map(|chosen| {
+                format!(
+                    "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} {chosen}) \
                      AND expires <= ?{returning}"
-                );
-                [text.clone(), text]
-            }
+                )
+            }),
         };
         self.batch(names, texts)
     }
@@ -550,8 +550,8 @@ impl Writer {
     fn batch(&mut self, [first, waiting]: [&'static str; 2], texts: [String; 2]) -> Batch {
         let [first_text, waiting_text] = texts;
         Batch {
-            waiting: (first_text != waiting_text).then(|| self.sql(waiting, waiting_text)),
             first: self.sql(first, first_text),
+            waiting: self.sql(waiting, waiting_text),
         }
     }
 

@@ -155,9 +155,9 @@ impl Inner {
         let removed = change_batch(db, statements, &sql.first, &values).await?;
         let put_off = put_off(db, statements, as_of, limit, removed).await?;
         let mut batch = Batch { removed, put_off };
-        if let (true, Some(waiting)) = (batch.was_the_last(pace), &sql.waiting) {
+        if batch.was_the_last(pace) {
             let values = waiting_values(as_of, limit);
-            batch.removed = change_batch(db, statements, waiting, &values).await?;
+            batch.removed = change_batch(db, statements, &sql.waiting, &values).await?;
         }
         Ok(batch)
     }
@@ -177,9 +177,9 @@ impl Inner {
         let removed = rows.len() as u64;
         let put_off = put_off(db, statements, as_of, limit, removed).await?;
         let mut batch = Batch { removed, put_off };
-        if let (true, Some(waiting)) = (batch.was_the_last(pace), &sql.waiting) {
+        if batch.was_the_last(pace) {
             let values = waiting_values(as_of, limit);
-            rows = end_in_batch(db, statements, waiting, &values).await?;
+            rows = end_in_batch(db, statements, &sql.waiting, &values).await?;
             batch.removed = rows.len() as u64;
         }
         Ok((sessions(&mut rows), batch))

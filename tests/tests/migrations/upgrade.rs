@@ -79,6 +79,24 @@ async fn is_kept(db: TestDatabase, upgrade: impl AsyncFnOnce(&DatabaseConnection
     assert_eq!(found.as_ref(), Some(never));
 }
 
+/// However few the cleanup may end at once, and however many are to be looked at that are alive.
+async fn what_is_over_is_found_behind_what_is_alive(db: TestDatabase) {
+    let connection = db.connect().await;
+    FirstRelease::up(&connection, None).await.unwrap();
+    let clock = clock();
+    let now = clock.now();
+    let alive = ["1", "2", "3"].map(|name| session(name, now));
+    let over = session("over", now).with_expires(now);
+    for session in alive.iter().chain([&over]) {
+        insert(&connection, session).await;
+    }
+    store_migration::up(&connection).await.unwrap();
+
+    let store = store(connection, &clock);
+    let ended = store.end_expired_sessions(std::num::NonZeroU32::MIN).await;
+    assert_eq!(ended.unwrap(), [over]);
+}
+
 /// The cleanup finds what a node of an older release wrote meanwhile, or the host's own hand.
 async fn what_others_write_expires_too(db: TestDatabase) {
     let connection = db.connect().await;
@@ -179,6 +197,7 @@ fn model(db: &DatabaseConnection, session: &UserSession) -> entity::ActiveModel 
 on_every_database!(
     keeps_every_session,
     by_script_keeps_every_session,
+    what_is_over_is_found_behind_what_is_alive,
     what_others_write_expires_too,
     goes_back_and_forth,
 );
