@@ -11,7 +11,7 @@ use crate::dialect::Dialect;
 use crate::failure::Failure;
 use crate::locks::{Lock, Locks};
 use crate::row::Columns;
-use crate::statements::Statements;
+use crate::statements::{Sql, Statements};
 
 /// A change to the session with `key`: six fields, and perhaps another key.
 #[derive(Clone, Copy)]
@@ -88,12 +88,7 @@ impl Inner {
         ];
         // What it does not find may have to be looked at earlier.
         let in_place = statements.renew_in_place.as_ref();
-        for sql in in_place.into_iter().chain([&statements.renew]) {
-            if db.execute(sql, &values).await? == 1 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        first_that_finds(db, [in_place, Some(&statements.renew)], &values).await
     }
 
     /// One statement, or two on SQLite, unless another session has the new key or the session id.
@@ -215,14 +210,14 @@ impl Inner {
         // be looked at earlier.
         let in_place = statements.update_in_place.as_ref();
         let in_place = in_place.filter(|_| new.is_none());
-        for by_version in in_place.into_iter().chain([by_version]) {
-            let sql = match update.if_version {
+        let by_version = [in_place, Some(by_version)].map(|by_version| {
+            by_version.map(|by_version| match update.if_version {
                 None => &by_version.any,
                 Some(_) => &by_version.given,
-            };
-            if db.execute(sql, &values).await? == 1 {
-                return Ok(true);
-            }
+            })
+        });
+        if first_that_finds(db, by_version, &values).await? {
+            return Ok(true);
         }
         if update.if_version.is_none() && owner.is_none() {
             return Ok(false);
@@ -261,6 +256,20 @@ impl Inner {
             session_id: columns.optional_key("session_id")?,
         }))
     }
+}
+
+/// Whether one of the statements that there are has found the session and changed it.
+async fn first_that_finds(
+    db: &mut impl Connection,
+    statements: [Option<&Sql>; 2],
+    values: &[Bind<'_>],
+) -> Result<bool, Failure> {
+    for sql in statements.into_iter().flatten() {
+        if db.execute(sql, values).await? == 1 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What replacing the six fields takes.
