@@ -84,8 +84,8 @@ impl Builder {
     }
 
     /// How many connections [`connect`](Self::connect) may open for the store. Default: 16 to a
-    /// server, 4 readers of an SQLite file, to which one writer is added; each of those has a thread.
-    /// Of an SQLite database in memory there is always one.
+    /// server, 4 readers of an SQLite file, to which one writer is added and one for checkpoints; each of
+    /// those has a thread. Of an SQLite database in memory there is always one.
     ///
     /// Beside them, [`connection`](SeaOrmUserSessionStore::connection) opens up to 4, and none before
     /// it is used.
@@ -97,8 +97,8 @@ impl Builder {
 
     /// Connects to a database, by connections tuned for it: no ping before or after a statement, no
     /// logging of statements, 10 seconds at most to wait for a connection or a lock; what comes to a
-    /// server at the same time in one statement; SQLite files in WAL mode with full durability, and one
-    /// writer that puts what waits into one transaction.
+    /// server at the same time in one statement; SQLite files in WAL mode with full durability, one
+    /// writer that puts what waits into one transaction, and checkpoints beside it.
     ///
     /// # Errors
     /// As [`SeaOrmUserSessionStore::connect`]; [`Error::Configuration`](store_core::Error) also for

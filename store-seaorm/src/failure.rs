@@ -19,7 +19,7 @@ pub(crate) enum Failure {
     Answer(Error),
     /// The database or its driver failed.
     Database(DbErr),
-    /// SQLite failed, on a thread of the store's own.
+    /// SQLite failed, on a connection of the store's own.
     #[cfg(feature = "sqlite")]
     Sqlite(rusqlite::Error),
     /// What the attempt had seen was no longer so: nothing has happened, and the next may do.

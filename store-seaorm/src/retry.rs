@@ -9,6 +9,8 @@ use crate::failure::{Failure, Kind};
 /// What an attempt does to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attempt {
+    /// Finds a row by its key, or that there is none; otherwise as the others that read.
+    ReadOne,
     /// Reads only: repeated also after a lost connection.
     Read,
     /// Writes: after a lost connection nobody knows whether it has happened, so not repeated then.

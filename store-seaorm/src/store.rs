@@ -137,12 +137,14 @@ use crate::retry::Attempt;
 /// - What has begun runs to its end also when its future is dropped, and so leaves its connection in
 ///   order.
 /// - On connections that the store has opened itself, what comes at the same time goes together. An
-///   SQLite file has one writer, which commits it together. To a server no more than a few look-ups,
-///   creations, updates and renewals are on their way at once, and what comes meanwhile goes in one
-///   statement. Each is answered by itself, after the commit, and what one of them meets (a lock, a
-///   conflict, a missing row) is its own affair, but for one thing: on PostgreSQL and MySQL those that
-///   go with a creation, or with another session id, whose key somebody else has taken and not yet
-///   committed wait for him too.
+///   SQLite file has one writer, which commits it together; what is looked up by its key there is read
+///   in its caller's task, which takes microseconds, unless such reads have lately waited for the disk.
+///   To a server no more than a few look-ups, creations, updates and renewals are on their way at
+///   once, and what comes meanwhile goes in one statement. Each is answered by itself, after the
+///   commit, and what one of them meets (a lock, a conflict, a missing row) is its own affair, but for
+///   one thing: on PostgreSQL and MySQL those that go with a creation, or with another session id,
+///   whose key somebody else has taken and not yet committed wait for him too. A creation whose key is
+///   taken shows in PostgreSQL's log, with the key, as does an update whose session id is.
 /// - Deadlocks, serialization failures and refusals are tried again a few times with jittered
 ///   pauses, and so are reads after a lost connection. A write whose connection was lost is not:
 ///   [`Error::Unavailable`](store_core::Error::Unavailable).

@@ -9,7 +9,7 @@ use store_core::{Error, Result};
 use super::{Connections, beside, check_url, open, options};
 use crate::database::Database;
 use crate::database::host::Host;
-use crate::database::sqlite::{Options, SqliteFile};
+use crate::database::sqlite::{MOST_PAGES, Options, SqliteFile};
 
 const MAX_READERS: u32 = 4;
 
@@ -56,6 +56,8 @@ fn tuned(mut options: ConnectOptions) -> ConnectOptions {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
+            // There is a thread for checkpoints.
+            .pragma("wal_autocheckpoint", MOST_PAGES.to_string())
     });
     options
 }

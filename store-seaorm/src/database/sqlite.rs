@@ -1,13 +1,14 @@
-//! An SQLite file, by a writer and a few readers that have a thread each.
+//! An SQLite file, by a writer and a few readers that have a thread each, and one for checkpoints.
 //!
 //! SQLite has one writer at a time, and making its work durable takes a disk's time. So the writer
 //! takes whatever waits, does it all in one transaction, and tells each caller once that is on the
 //! disk. Readers neither wait for it nor keep it waiting.
 
+mod checkpoints;
 mod connection;
+mod readers;
 mod writer;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -17,7 +18,10 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use store_core::{Error, Result as StoreResult};
 use tokio::sync::oneshot;
 
+use self::checkpoints::Checkpoints;
+pub(crate) use self::checkpoints::MOST_PAGES;
 pub(crate) use self::connection::Sqlite;
+use self::readers::Readers;
 use crate::connect::ACQUIRE_TIMEOUT;
 use crate::failure::Failure;
 use crate::retry::Attempt;
@@ -32,31 +36,29 @@ pub(crate) struct Options {
 
 /// A file, and the threads that work on it. They end when this is dropped.
 pub(crate) struct SqliteFile {
-    reads: flume::Sender<Read>,
+    readers: Readers,
     writes: flume::Sender<writer::Write>,
 }
-
-type Read = Box<dyn FnOnce(&mut Sqlite) + Send>;
 
 impl SqliteFile {
     /// Opens the file, the writer first: it may have to make it, and to change its journal mode.
     pub(crate) async fn open(options: Options, readers: u32) -> StoreResult<Self> {
-        let (reads, to_read) = flume::unbounded::<Read>();
         let (writes, to_write) = flume::unbounded();
-        let opened = options.clone();
-        let writer = off_the_runtime(move || Sqlite::open_writer(&opened)).await?;
-        start("session writer", move || writer::run(writer, &to_write))?;
-        for _ in 0..readers {
-            let (opened, to_read) = (options.clone(), to_read.clone());
-            let mut reader = off_the_runtime(move || Sqlite::open_reader(&opened)).await?;
-            start("session reader", move || {
-                while let Ok(read) = to_read.recv() {
-                    // A panic is its caller's: the channel's end tells. The reader goes on.
-                    let _ = catch_unwind(AssertUnwindSafe(|| read(&mut reader)));
-                }
-            })?;
-        }
-        Ok(Self { reads, writes })
+        let patience = options.busy_timeout;
+        let (writer, checkpoints, connections) = off_the_runtime(move || {
+            let writer = Sqlite::open_writer(&options)?;
+            let checkpoints = Sqlite::open_for_checkpoints(&options)?;
+            let readers = (0..readers).map(|_| Sqlite::open_reader(&options));
+            Ok((writer, checkpoints, readers.collect::<Result<_, _>>()?))
+        })
+        .await?;
+        let has_log = writer.has_log().map_err(Failure::from)?;
+        let readers = Readers::start(connections, has_log, patience)?;
+        let checkpoints = Checkpoints::start(checkpoints)?;
+        start("session writer", move || {
+            writer::run(writer, checkpoints, &to_write);
+        })?;
+        Ok(Self { readers, writes })
     }
 
     /// Runs an operation, on a reader or on the writer. It goes on if its answer is not waited for.
@@ -65,25 +67,29 @@ impl SqliteFile {
         what: Attempt,
         operation: impl FnOnce(&mut Sqlite) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let until = Instant::now() + ACQUIRE_TIMEOUT;
-        let (answer, answered) = oneshot::channel();
-        let is_sent = match what {
-            Attempt::Read => {
-                let read = move |reader: &mut Sqlite| {
-                    let _ = answer.send(in_time(until).and_then(|()| operation(reader)));
-                };
-                self.reads.send(Box::new(read)).is_ok()
-            }
+        match what {
+            Attempt::ReadOne => self.readers.read_one(operation).await,
+            Attempt::Read => self.readers.read(operation).await,
             Attempt::Write => {
+                let until = Instant::now() + ACQUIRE_TIMEOUT;
+                let (answer, answered) = oneshot::channel();
                 let write = writer::write(until, operation, answer);
-                self.writes.send(write).is_ok()
+                let is_sent = self.writes.send(write).is_ok();
+                answer_to(is_sent, answered).await
             }
-        };
-        match (is_sent, answered.await) {
-            (true, Ok(answer)) => answer,
-            // The operation has panicked, and its thread has reported that.
-            _ => Err(Error::backend(NoAnswer).into()),
         }
+    }
+}
+
+/// What a thread answers.
+async fn answer_to<T>(
+    is_sent: bool,
+    answered: oneshot::Receiver<Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match (is_sent, answered.await) {
+        (true, Ok(answer)) => answer,
+        // The operation has panicked, and its thread has reported that.
+        _ => Err(Error::backend(NoAnswer).into()),
     }
 }
 
@@ -100,12 +106,12 @@ fn too_late() -> Failure {
     DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()
 }
 
-/// The answer of a future that waits for nothing: what runs on a thread of SQLite's is there when
-/// the statement returns.
+/// The answer of a future that waits for nothing: what SQLite is asked for is there when the
+/// statement returns.
 pub(crate) fn at_once<T>(work: impl Future<Output = T>) -> T {
     match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
-        Poll::Pending => unreachable!("an operation on SQLite's own thread waits for nothing"),
+        Poll::Pending => unreachable!("an operation on SQLite waits for nothing"),
     }
 }
 

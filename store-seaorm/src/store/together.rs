@@ -61,7 +61,7 @@ macro_rules! together {
             const WHAT: Attempt = $what;
 
             const AT_ONCE_OF_MANY: usize = match $what {
-                Attempt::Read => AT_ONCE,
+                Attempt::ReadOne | Attempt::Read => AT_ONCE,
                 // They would wait for each other's commit.
                 Attempt::Write => 1,
             };
@@ -93,7 +93,7 @@ macro_rules! together {
 together!(
     Get,
     Option<UserSession>,
-    Attempt::Read,
+    Attempt::ReadOne,
     get,
     get_together,
     |self| &self.0,
@@ -171,7 +171,7 @@ impl Inner {
             values.extend(inserted(session, now));
         }
         let (sql, values) = together.insert.of(values, None);
-        done_together(db, statements, sql, &values, company).await
+        all_or_none(db, sql, &values, company.len()).await
     }
 
     async fn update_together(
@@ -217,8 +217,8 @@ impl Inner {
     }
 }
 
-/// Which of them a statement has done. PostgreSQL hands back the keys; where a database only counts,
-/// all are done, or none.
+/// Which of them a statement has changed. PostgreSQL hands back the keys; where a database only
+/// counts, all are changed, or none.
 async fn done_together<O: Together>(
     db: &mut impl Connection,
     statements: &Statements,
@@ -227,12 +227,7 @@ async fn done_together<O: Together>(
     company: &Company<O>,
 ) -> Result<Vec<Option<()>>, Failure> {
     if statements.dialect != Dialect::Postgres {
-        let done = db.execute(sql, values).await?;
-        let all = done == company.len() as u64;
-        if !all && done > 0 {
-            return Err(Failure::DoneInPart);
-        }
-        return Ok(vec![all.then_some(()); company.len()]);
+        return all_or_none(db, sql, values, company.len()).await;
     }
     let mut rows = db.rows(sql, values).await?;
     let keys: Vec<_> = rows
@@ -243,6 +238,21 @@ async fn done_together<O: Together>(
         .iter()
         .map(|one| keys.contains(one.key()).then_some(()));
     Ok(done.collect())
+}
+
+/// Where it is only known how many were done.
+async fn all_or_none(
+    db: &mut impl Connection,
+    sql: &Sql,
+    values: &[Bind<'_>],
+    company: usize,
+) -> Result<Vec<Option<()>>, Failure> {
+    let done = db.execute(sql, values).await?;
+    let all = done == company as u64;
+    if !all && done > 0 {
+        return Err(Failure::DoneInPart);
+    }
+    Ok(vec![all.then_some(()); company])
 }
 
 /// What is done has found its session.

@@ -1,11 +1,14 @@
 //! A connection to a file, and its rows.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{OpenFlags, Statement, ToSql};
 use store_core::BoxError;
 
 use super::Options;
+use super::checkpoints::{MOST_PAGES, Made};
 use crate::bind::{Bind, StoredKey};
 use crate::database::Connection;
 use crate::failure::Failure;
@@ -16,11 +19,21 @@ use crate::statements::{Sql, Statements};
 /// More than there are statements.
 const STATEMENTS: usize = 100;
 
-/// A connection on a thread of its own: what it is asked, it answers at once.
+/// A connection: what it is asked, it answers at once.
 pub(crate) struct Sqlite {
     pub(super) connection: rusqlite::Connection,
     in_operation: bool,
+    /// Changed in this transaction, more or less; none exactly if nothing was.
+    pages: u64,
+    /// What of it was before the operation that is under way.
+    pages_before: u64,
 }
+
+/// What a statement that changes a row changes: the row's page and those of its indexes.
+const PAGES_OF_A_ROW: u64 = 4;
+
+/// SQLite's default. A file may have others; it is the order of magnitude that matters.
+const PAGE_LEN: usize = 4096;
 
 impl Sqlite {
     pub(super) fn open_writer(options: &Options) -> Result<Self, Failure> {
@@ -29,16 +42,41 @@ impl Sqlite {
         let mode = this
             .connection
             .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+        this.syncs()?;
+        this.connection
+            .pragma_update(None, "wal_autocheckpoint", MOST_PAGES)?;
         if mode != "wal" {
             tracing::warn!(
                 mode,
                 "not in WAL mode: readers and the writer wait for each other"
             );
         }
-        // What was acknowledged survives a power cut. SQLite's own default in WAL mode too, but not
-        // that of every build of it.
-        this.connection.pragma_update(None, "synchronous", "FULL")?;
         Ok(this)
+    }
+
+    pub(super) fn open_for_checkpoints(options: &Options) -> Result<Self, Failure> {
+        let this = Self::open(options)?;
+        this.syncs()?;
+        Ok(this)
+    }
+
+    /// What was acknowledged survives a power cut. SQLite's own default in WAL mode too, but not that
+    /// of every build of it.
+    fn syncs(&self) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "synchronous", "FULL")
+    }
+
+    /// Whether readers and the writer do not wait for each other.
+    pub(super) fn has_log(&self) -> rusqlite::Result<bool> {
+        let mode = self
+            .connection
+            .pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))?;
+        Ok(mode == "wal")
+    }
+
+    /// How long it waits for whoever has locked the file.
+    pub(super) fn wait_for_others(&self, time: Duration) -> rusqlite::Result<()> {
+        self.connection.busy_timeout(time)
     }
 
     pub(super) fn open_reader(options: &Options) -> Result<Self, Failure> {
@@ -58,12 +96,45 @@ impl Sqlite {
         Ok(Self {
             connection,
             in_operation: false,
+            pages: 0,
+            pages_before: 0,
         })
     }
 
     pub(super) fn run(&self, command: &str) -> rusqlite::Result<()> {
         self.connection.prepare_cached(command)?.raw_execute()?;
         Ok(())
+    }
+
+    /// Copies what the log holds into the file, as far as nobody who reads or writes has to wait.
+    pub(super) fn checkpoint(&self) -> rusqlite::Result<Made> {
+        let mut checkpoint = self
+            .connection
+            .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?;
+        // Where there is no log it is -1 pages long.
+        checkpoint.query_row([], |row| {
+            let log: i64 = row.get(1)?;
+            Ok(Made {
+                log: u64::try_from(log).unwrap_or(0),
+            })
+        })
+    }
+
+    /// How many pages it has changed since this was asked last, more or less.
+    pub(super) fn take_pages(&mut self) -> u64 {
+        std::mem::take(&mut self.pages)
+    }
+
+    fn count_pages(&mut self, rows: usize, values: &[Bind<'_>]) {
+        if rows == 0 {
+            return;
+        }
+        let tickets = values.iter().map(|value| match value {
+            Bind::Bytes(ticket) => ticket.len(),
+            _ => 0,
+        });
+        let tickets: usize = tickets.sum();
+        self.pages += rows as u64 * PAGES_OF_A_ROW + (tickets / PAGE_LEN) as u64;
     }
 
     /// At most this many rows, of all there are.
@@ -101,11 +172,16 @@ impl Connection for Sqlite {
     async fn execute(&mut self, sql: &Sql, values: &[Bind<'_>]) -> Result<u64, Failure> {
         let mut statement = self.connection.prepare_cached(&sql.0)?;
         bind(&mut statement, values)?;
-        Ok(statement.raw_execute()? as u64)
+        let changed = statement.raw_execute()?;
+        drop(statement);
+        self.count_pages(changed, values);
+        Ok(changed as u64)
     }
 
     async fn rows(&mut self, sql: &Sql, values: &[Bind<'_>]) -> Result<Vec<SqliteRow>, Failure> {
-        self.query(sql, values, usize::MAX)
+        let rows = self.query(sql, values, usize::MAX)?;
+        self.count_pages(rows.len(), &[]);
+        Ok(rows)
     }
 
     async fn one_row(
@@ -121,6 +197,7 @@ impl Connection for Sqlite {
     async fn begin(&mut self, _: &Statements, _: Locks) -> Result<(), Failure> {
         self.run("SAVEPOINT operation")?;
         self.in_operation = true;
+        self.pages_before = self.pages;
         Ok(())
     }
 
@@ -139,6 +216,7 @@ impl Sqlite {
     /// Undoes the operation that has begun, if one has and was not committed.
     pub(super) fn undo_operation(&mut self) {
         if std::mem::take(&mut self.in_operation) {
+            self.pages = self.pages_before;
             let undone = self.run("ROLLBACK TO operation");
             // If SQLite has undone the whole transaction, there is none of this name any more.
             if let Err(failure) = undone.and_then(|()| self.run("RELEASE operation")) {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rusqlite::ffi;
 use tokio::sync::oneshot;
 
+use super::checkpoints::Checkpoints;
 use super::{Sqlite, in_time, too_late};
 use crate::failure::Failure;
 
@@ -92,7 +93,11 @@ where
 }
 
 /// Writes until nobody is left who could ask for it.
-pub(super) fn run(mut writer: Sqlite, waiting: &flume::Receiver<Write>) {
+pub(super) fn run(
+    mut writer: Sqlite,
+    mut checkpoints: Checkpoints,
+    waiting: &flume::Receiver<Write>,
+) {
     let mut taken: Vec<Write> = Vec::with_capacity(MOST);
     while let Ok(first) = waiting.recv() {
         // While another process held the file, the queue may have grown long.
@@ -101,7 +106,10 @@ pub(super) fn run(mut writer: Sqlite, waiting: &flume::Receiver<Write>) {
             continue;
         }
         taken.push(first);
+        checkpoints.begin();
         let outcome = transaction(&mut writer, &mut taken, waiting);
+        let pages = writer.take_pages();
+        checkpoints.end(if outcome.is_ok() { pages } else { 0 });
         for write in taken.drain(..) {
             write.settle(again(&outcome));
         }
