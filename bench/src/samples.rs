@@ -88,9 +88,9 @@ impl Samples {
             user_key: format!("{:032x}", scrambled(number)),
             subject_id: format!("subject-{:016x}", scrambled(subject) as u64),
             session_id: format!("sid-{:032x}", scrambled(!number)),
-            created: self.now - TimeDelta::microseconds(number as i64),
-            // No two at the same time, as in life.
-            expires: self.now + lifetime - TimeDelta::microseconds(number as i64),
+            // One after the other, as in life: the newest is created last, and ends last.
+            created: self.now - TimeDelta::days(1) + TimeDelta::microseconds(number as i64),
+            expires: self.now + lifetime + TimeDelta::microseconds(number as i64),
             ticket: self.ticket(number),
         }
     }
@@ -132,5 +132,6 @@ mod tests {
         assert_eq!(one.subject_id, samples.live(4).subject_id);
         assert_ne!(one.subject_id, other.subject_id);
         assert_ne!(one.ticket, samples.changed(7, 1).ticket);
+        assert!(one.created < other.created && other.created < samples.now);
     }
 }

@@ -6,6 +6,7 @@ use super::{chart_of_cleanup, chart_of_ratios, chart_of_sizes, table};
 use crate::durability::is_durable;
 use crate::results::{Cell, Comparison, Profile, Results};
 use crate::scale::results::{Scale, ScaleResults};
+use crate::targets;
 
 const INTRODUCTION: &str = "\
 # Benchmark
@@ -32,6 +33,7 @@ is written down below. All have as many connections, unencrypted, on the same du
 /// Of all that has been measured so far.
 pub(super) fn of(results: &Results, scale: &ScaleResults) -> String {
     let mut text = INTRODUCTION.to_owned();
+    of_targets(&mut text, results, scale);
     for (database, comparison) in &results.databases {
         of_comparison(&mut text, database, comparison);
     }
@@ -39,6 +41,39 @@ pub(super) fn of(results: &Results, scale: &ScaleResults) -> String {
         of_scale(&mut text, database, scale);
     }
     text
+}
+
+/// All targets on all databases.
+fn of_targets(text: &mut String, results: &Results, scale: &ScaleResults) {
+    let compared = results.databases.iter().map(|(database, comparison)| {
+        let targets = targets::of_comparison(database, comparison);
+        (database, targets)
+    });
+    let sizes = scale.databases.iter().map(|(database, scale)| {
+        let targets = targets::of_scale(scale);
+        (database, targets)
+    });
+    let rows = compared.chain(sizes).flat_map(|(database, targets)| {
+        let row = |target: &_| {
+            let mut row = vec![database.clone()];
+            row.extend(table::target_row(target));
+            row
+        };
+        targets.iter().map(row).collect::<Vec<_>>()
+    });
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\n## Targets\n\n16 tasks, tickets of 2,048 bytes; sizes and cleanups with the tickets that \
+         their own sections name. What is known of those that are missed is in \
+         [Where the time goes](where-the-time-goes.md).\n"
+    );
+    let mut header = vec!["database"];
+    header.extend(table::TARGET_COLUMNS);
+    of_rows(text, &header, 4, rows);
 }
 
 fn of_comparison(text: &mut String, database: &str, comparison: &Comparison) {
@@ -64,20 +99,6 @@ fn of_comparison(text: &mut String, database: &str, comparison: &Comparison) {
     );
     if !is_durable(&comparison.settings) {
         let _ = writeln!(text, "\n**This server may lose what it has acknowledged.**");
-    }
-    let targets = table::target_rows(database, comparison);
-    if !targets.is_empty() {
-        let _ = writeln!(text, "\n### Targets\n");
-        let header = [
-            "operation",
-            "against",
-            "of",
-            "must",
-            "stretch",
-            "reached",
-            "",
-        ];
-        of_rows(text, &header, 3, targets);
     }
     if super::svg::ratios::of(database, comparison).is_some() {
         let _ = writeln!(
@@ -163,12 +184,14 @@ fn of_scale(text: &mut String, database: &str, scale: &Scale) {
         );
         of_rows(text, &table::SIZE_COLUMNS, 1, table::size_rows(sizes));
     }
-    if let Some(cleanup) = &scale.cleanup {
+    if let Some(cleanup) = scale.usual_cleanup() {
         let _ = writeln!(
             text,
-            "\n### A cleanup beside readers\n\n![Latency beside a cleanup]({})\n\n{}.\n",
+            "\n### A cleanup beside readers\n\n![Latency beside a cleanup]({})\n\n{}. Of {} such \
+             cleanups it is the one in the midst, by what readers noticed.\n",
             chart_of_cleanup(database),
-            table::cleanup_in_words(cleanup)
+            table::cleanup_in_words(cleanup),
+            scale.cleanups.len()
         );
         of_rows(
             text,

@@ -54,7 +54,7 @@ pub(crate) fn write(directory: &Path) -> Result<()> {
         if let Some(sizes) = &scale.sizes {
             write(&chart_of_sizes(database), svg::sizes::of(database, sizes))?;
         }
-        if let Some(cleanup) = &scale.cleanup {
+        if let Some(cleanup) = scale.usual_cleanup() {
             write(
                 &chart_of_cleanup(database),
                 svg::cleanup::of(database, cleanup),

@@ -8,7 +8,8 @@ use crate::contenders::STORE;
 use crate::durability::is_durable;
 use crate::results::{Cell, Comparison, Entry, Measure};
 use crate::scale::results::{Cleanup, Latency, Sizes};
-use crate::targets::{self, Quantity};
+use crate::statistics::Spread;
+use crate::targets::{self, Quantity, Reached, Verdict};
 
 /// What is the same for all of a run.
 pub(crate) fn heading(database: &str, comparison: &Comparison) -> String {
@@ -46,9 +47,9 @@ pub(crate) fn of(database: &str, comparison: &Comparison) -> String {
     for line in &comparison.dropped_out {
         let _ = write!(text, "\nleft out: {line}");
     }
-    let targets = of_targets(database, comparison);
+    let targets = of_targets(&targets::of_comparison(database, comparison));
     if !targets.is_empty() {
-        let _ = write!(text, "\n\nTargets\n{targets}");
+        let _ = write!(text, "\n\n{targets}");
     }
     text
 }
@@ -108,56 +109,57 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-fn of_targets(database: &str, comparison: &Comparison) -> Table {
-    let mut table = plain(&[
-        "operation",
-        "against",
-        "of",
-        "must",
-        "stretch",
-        "reached",
-        "",
-    ]);
-    for row in target_rows(database, comparison) {
-        table.add_row(row);
+/// Targets, and what was reached of them.
+pub(crate) fn of_targets(targets: &[Reached]) -> String {
+    if targets.is_empty() {
+        return String::new();
     }
-    table
+    let mut table = plain(&TARGET_COLUMNS);
+    for target in targets {
+        table.add_row(target_row(target));
+    }
+    format!("Targets\n{table}")
 }
 
-/// A line for each target that there is a measurement for.
-pub(crate) fn target_rows(database: &str, comparison: &Comparison) -> Vec<[String; 7]> {
-    let rows = targets::of(database).into_iter().filter_map(|target| {
-        let reached = target.reached(comparison)?;
-        let (sign, of) = match target.of {
-            Quantity::Throughput => ("≥", "throughput"),
-            Quantity::Cpu => ("≤", "CPU"),
-        };
-        let wanted = |wanted: Option<f64>| {
-            wanted.map_or_else(String::new, |ratio| format!("{sign} {ratio}"))
-        };
-        let meets =
-            |wanted: Option<f64>| wanted.is_some_and(|ratio| target.is_met(reached.median, ratio));
-        let verdict = if meets(target.stretch) {
-            "stretch"
-        } else if meets(target.must) {
-            "must"
-        } else {
-            "missed"
-        };
-        Some([
-            target.operation.name().to_owned(),
-            target.against.to_owned(),
-            of.to_owned(),
-            wanted(target.must),
-            wanted(target.stretch),
-            format!(
-                "{:.2} ({:.2}–{:.2})",
-                reached.median, reached.lower_quartile, reached.upper_quartile
-            ),
-            verdict.to_owned(),
-        ])
-    });
-    rows.collect()
+pub(crate) const TARGET_COLUMNS: [&str; 7] = [
+    "operation",
+    "against",
+    "of",
+    "must",
+    "stretch",
+    "reached",
+    "",
+];
+
+pub(crate) fn target_row(target: &Reached) -> [String; 7] {
+    let (sign, of) = match target.of {
+        Quantity::Throughput => ("≥", "throughput"),
+        Quantity::Cpu => ("≤", "CPU"),
+        Quantity::P99 => ("≤", "p99"),
+    };
+    let wanted =
+        |wanted: Option<f64>| wanted.map_or_else(String::new, |ratio| format!("{sign} {ratio}"));
+    let verdict = match target.verdict() {
+        Verdict::Stretch => "stretch",
+        Verdict::Must => "must",
+        Verdict::Missed => "missed",
+    };
+    [
+        target.operation.clone(),
+        target.against.clone(),
+        of.to_owned(),
+        wanted(target.must),
+        wanted(target.stretch),
+        spread(&target.ratio),
+        verdict.to_owned(),
+    ]
+}
+
+fn spread(of: &Spread) -> String {
+    format!(
+        "{:.2} ({:.2}–{:.2})",
+        of.median, of.lower_quartile, of.upper_quartile
+    )
 }
 
 /// Throughput and latency by the number of rows.
@@ -193,10 +195,7 @@ pub(crate) fn size_rows(sizes: &Sizes) -> Vec<[String; 7]> {
                 number(size.p99_micros.median),
                 size.log_bytes
                     .map_or_else(String::new, |bytes| number(bytes.median)),
-                format!(
-                    "{:.2} ({:.2}–{:.2})",
-                    size.ratio.median, size.ratio.lower_quartile, size.ratio.upper_quartile
-                ),
+                spread(&size.ratio),
             ]
         })
     });

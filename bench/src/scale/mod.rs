@@ -14,7 +14,13 @@ use crate::report;
 use crate::run::{now, version};
 use crate::settings::Settings;
 use crate::site::Site;
-use crate::{durability, report::table};
+use crate::{durability, report::table, targets};
+
+/// What tables of other sizes are compared with, if it is among them.
+pub(crate) const USUAL: u64 = 100_000;
+
+/// Each takes a minute, and the table has to be filled again.
+const MOST_CLEANUPS: u32 = 3;
 
 /// Measures on each database, and reports.
 pub(crate) async fn run(settings: &Settings) -> Result<()> {
@@ -24,6 +30,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<()> {
             continue;
         };
         let mut results: ScaleResults = report::json::read(&output.join(report::SCALE))?;
+        println!("{}", table::of_targets(&targets::of_scale(&scale)));
         results.databases.insert(kind.name().to_owned(), scale);
         fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
         report::json::write(&output.join(report::SCALE), &results)?;
@@ -43,14 +50,16 @@ async fn measure(kind: DatabaseKind, settings: &Settings) -> Result<Option<Scale
         taken: now(),
         settings: durability::settings(&site).await?,
         sizes: None,
-        cleanup: None,
+        cleanups: Vec::new(),
     };
     let ticket_len = settings.ticket_lens().first().copied().unwrap_or(2048);
     let rows = rows(kind, settings);
     println!("\n{kind}: {}", scale.version);
-    let cleanup = cleanup::measure(site, rows.iter().copied().max(), ticket_len).await?;
-    println!("{}", table::of_cleanup(&cleanup));
-    scale.cleanup = Some(cleanup);
+    let rounds = settings.rounds().min(MOST_CLEANUPS);
+    scale.cleanups = cleanup::measure(site, rows.iter().copied().max(), ticket_len, rounds).await?;
+    for cleanup in &scale.cleanups {
+        println!("{}", table::of_cleanup(cleanup));
+    }
     if let Some(sizes) = sizes::measure(kind, &rows, ticket_len, settings).await? {
         println!("{}", table::of_sizes(&sizes));
         scale.sizes = Some(sizes);

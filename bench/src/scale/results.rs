@@ -21,7 +21,9 @@ pub(crate) struct Scale {
     pub(crate) taken: String,
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) sizes: Option<Sizes>,
-    pub(crate) cleanup: Option<Cleanup>,
+    /// One after the other, on the same table.
+    #[serde(default)]
+    pub(crate) cleanups: Vec<Cleanup>,
 }
 
 /// The same operations on tables of different sizes, in turn.
@@ -77,6 +79,27 @@ pub(crate) struct Cleanup {
     pub(crate) memory_peak: u64,
     pub(crate) slice_millis: u64,
     pub(crate) slices: Vec<Slice>,
+}
+
+impl Cleanup {
+    /// How much longer the slowest hundredth of the reads took beside it.
+    pub(crate) fn reads_ratio(&self) -> f64 {
+        self.reads_beside.p99_micros / self.reads_idle.p99_micros
+    }
+}
+
+impl Scale {
+    /// The ratio of each cleanup.
+    pub(crate) fn reads_ratio(&self) -> Option<Spread> {
+        Spread::of(self.cleanups.iter().map(Cleanup::reads_ratio))
+    }
+
+    /// The cleanup in the midst of all, by what readers noticed of it.
+    pub(crate) fn usual_cleanup(&self) -> Option<&Cleanup> {
+        let mut sorted: Vec<_> = self.cleanups.iter().collect();
+        sorted.sort_by(|one, other| one.reads_ratio().total_cmp(&other.reads_ratio()));
+        sorted.get(sorted.len().checked_sub(1)? / 2).copied()
+    }
 }
 
 /// How long operations took, from when they were due.

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use store_tests::DatabaseKind;
 
+use super::USUAL;
 use super::results::{Size, SizeCell, Sizes};
 use crate::contenders::Store;
 use crate::durability;
@@ -28,9 +29,6 @@ const TASKS: usize = 16;
 const LONGER: usize = 8;
 /// Those of a whole comparison are longer already.
 const LONGER_FOR_READS: usize = 2;
-
-/// What the others are compared with, if it is among them.
-const USUAL: u64 = 100_000;
 
 /// `None` where the database is not to be had.
 pub(super) async fn measure(
