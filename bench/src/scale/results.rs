@@ -66,7 +66,7 @@ pub(crate) struct Cleanup {
     /// When it began, from the beginning of the measurement.
     pub(crate) began: f64,
     pub(crate) seconds: f64,
-    /// Of a thousand each, which the store's are; it does not tell how many there were.
+    /// As many as it takes of the store's size; it does not tell how many there were.
     pub(crate) batches: u64,
     pub(crate) reads_per_second: u64,
     pub(crate) renewals_per_second: u64,
