@@ -259,8 +259,16 @@ mod tests {
             let mut checkpoint = || {
                 if !std::mem::take(&mut is_first) {
                     let before = transactions.load(Ordering::Relaxed);
-                    thread::sleep(5 * LONGEST_HOLD);
-                    writes = Some(transactions.load(Ordering::Relaxed) > before + 1);
+                    let has_written = || transactions.load(Ordering::Relaxed) > before + 1;
+                    // On a machine that is busy it may take its time to go on.
+                    let patience = if log < MANY_PAGES { 1000 } else { 5 };
+                    for _ in 0..patience {
+                        thread::sleep(LONGEST_HOLD);
+                        if has_written() {
+                            break;
+                        }
+                    }
+                    writes = Some(has_written());
                 }
                 Ok(Made { log })
             };
