@@ -2,9 +2,9 @@
 //!
 //! What is created together is created in one INSERT, all of it or none.
 //!
-//! To change rows, PostgreSQL joins what they give, a list of rows, with the table. A row that somebody holds is
-//! passed by, so that no operation waits for what another one has met; that one is then done by
-//! itself. MySQL and MariaDB would keep such a list, its tickets too, in temporary tables, which cost
+//! To change rows, PostgreSQL joins what they give, a list of rows, with the table. A row that
+//! somebody holds is passed by, so that no operation waits for what another one has met; that one is
+//! then done by itself. MySQL and MariaDB would keep such a list, its tickets too, in temporary tables, which cost
 //! more than is won; there each column has its values, and a row's place among the keys chooses. They
 //! do not tell which rows they have changed, so there all of them are, or none.
 

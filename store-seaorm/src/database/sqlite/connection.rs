@@ -139,13 +139,14 @@ impl Sqlite {
 
     /// At most this many rows, of all there are.
     fn query(
-        &self,
+        &mut self,
         sql: &Sql,
         values: &[Bind<'_>],
         most: usize,
     ) -> Result<Vec<SqliteRow>, Failure> {
         let mut statement = self.connection.prepare_cached(&sql.0)?;
         bind(&mut statement, values)?;
+        let writes = !statement.readonly();
         let columns = statement.column_count();
         let mut found = Vec::new();
         let mut rows = statement.raw_query();
@@ -154,6 +155,11 @@ impl Sqlite {
         {
             let cells = (0..columns).map(|index| Ok(Cell::from(row.get_ref(index)?)));
             found.push(SqliteRow(cells.collect::<Result<_, rusqlite::Error>>()?));
+        }
+        drop(rows);
+        drop(statement);
+        if writes {
+            self.count_pages(found.len(), &[]);
         }
         Ok(found)
     }
@@ -179,9 +185,7 @@ impl Connection for Sqlite {
     }
 
     async fn rows(&mut self, sql: &Sql, values: &[Bind<'_>]) -> Result<Vec<SqliteRow>, Failure> {
-        let rows = self.query(sql, values, usize::MAX)?;
-        self.count_pages(rows.len(), &[]);
-        Ok(rows)
+        self.query(sql, values, usize::MAX)
     }
 
     async fn one_row(
