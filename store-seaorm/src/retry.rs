@@ -21,7 +21,7 @@ const MAX_ATTEMPTS: u32 = 10;
 /// A server that restarts leaves a pool full of broken connections, and an attempt takes out one.
 const MAX_BROKEN_CONNECTIONS: u32 = 100;
 /// An attempt may itself have waited long for a lock; then another would keep others waiting too.
-const LONGEST: Duration = Duration::from_secs(10);
+pub(crate) const LONGEST: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 

@@ -17,10 +17,10 @@ use sea_orm::DbErr;
 use store_core::{Error, Result, UserSessionKey};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::failure::{Failure, Kind};
-use crate::retry::Attempt;
+use crate::retry::{Attempt, LONGEST};
 use crate::statements::MOST;
 use crate::store::Inner;
 use crate::to_the_end::LONGEST_ALONE;
@@ -34,6 +34,9 @@ const MANY: usize = 4;
 /// How long an operation waits while nobody comes back, and how long one that is on its way keeps its
 /// place: a few times what one takes.
 const PATIENCE: Duration = Duration::from_millis(20);
+
+/// After how long a server that refused the first company is asked once more.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// How often a place is kept a little longer for those who are about to come.
 const ASSEMBLING: usize = 8;
@@ -87,8 +90,16 @@ struct State<O: Together> {
     returns: u64,
     queue: VecDeque<One<O>>,
     next: Number,
-    /// Whether the server has understood what does many at once; not known before the first.
-    is_understood: Option<bool>,
+    understanding: Understanding,
+}
+
+/// Whether the server understands what does many at once.
+#[derive(Clone, Copy)]
+enum Understanding {
+    NotKnown,
+    Is,
+    /// It has refused the first, for a reason that may have gone by then.
+    NotBefore(Instant),
 }
 
 struct One<O: Together> {
@@ -142,7 +153,7 @@ impl<O: Together> Waiting<O> {
                 returns: 0,
                 queue: VecDeque::new(),
                 next: 0,
-                is_understood: None,
+                understanding: Understanding::NotKnown,
             }),
         }
     }
@@ -153,7 +164,7 @@ impl<O: Together> Waiting<O> {
             return Coming::Goes;
         }
         let mut state = self.state();
-        if state.is_understood == Some(false) {
+        if !state.understanding.lets_go_together() {
             return Coming::Goes;
         }
         let many_come = state.many_come();
@@ -266,6 +277,27 @@ pub(crate) fn what<O: Together>(_: &Arc<O>) -> Attempt {
     O::WHAT
 }
 
+impl Understanding {
+    fn lets_go_together(self) -> bool {
+        match self {
+            Self::NotKnown | Self::Is => true,
+            Self::NotBefore(then) => Instant::now() >= then,
+        }
+    }
+
+    /// A statement that was understood before may fail, too.
+    fn after_refusal(self) -> Self {
+        match self {
+            Self::Is => return Self::Is,
+            Self::NotKnown => {
+                tracing::warn!("the server does not do several operations at once: one by one");
+            }
+            Self::NotBefore(_) => {}
+        }
+        Self::NotBefore(Instant::now() + ASK_AGAIN_AFTER)
+    }
+}
+
 /// Waits for an operation's turn. To be called in what runs to its end.
 pub(crate) async fn turn<O: Together>(inner: &Arc<Inner>, operation: &Arc<O>) -> Turn<O> {
     let waiting = O::waiting(inner);
@@ -366,24 +398,31 @@ async fn go<O: Together>(place: Place<O>, company: Vec<One<O>>) {
             .collect(),
     );
     let inner = Arc::clone(&place.0);
+    let began = Instant::now();
     let work = timeout(LONGEST_ALONE, O::run(Arc::clone(&inner), operations));
     let (answers, place) = in_place(Some(place), work).await;
     let waiting = O::waiting(&inner);
     let answers = match answers {
         Ok(Ok(answers)) => {
-            waiting.state().is_understood = Some(true);
+            waiting.state().understanding = Understanding::Is;
             Ok(answers)
         }
         Ok(Err(failure)) => {
             let kind = failure.kind();
             tracing::debug!(operations = company.len(), ?kind, "not done together");
             if kind == Kind::Other {
-                waiting.state().is_understood.get_or_insert(false);
+                let mut state = waiting.state();
+                state.understanding = state.understanding.after_refusal();
             }
             let has_no_connection =
                 matches!(failure, Failure::Database(DbErr::ConnectionAcquire(_)));
+            let writes = O::WHAT == Attempt::Write;
+            // What a reader waits for is the table or the server, and concerns all. A writer may have
+            // waited for a row of somebody else's in the company.
+            let all_have_waited = !writes
+                && (kind == Kind::Exhausted || kind == Kind::Refused && began.elapsed() >= LONGEST);
             // Nobody knows whether it has happened; or all of them have waited as long as one may.
-            if kind == Kind::Lost && O::WHAT == Attempt::Write || has_no_connection {
+            if kind == Kind::Lost && writes || has_no_connection || all_have_waited {
                 Err(Shared(Arc::new(failure.into())))
             } else {
                 Ok(Vec::new())
@@ -432,3 +471,22 @@ impl std::error::Error for Shared {
 #[derive(Debug, thiserror::Error)]
 #[error("nobody knows what became of the operation")]
 struct NoAnswer;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_refused_the_first_is_asked_again() {
+        let refused = Understanding::NotKnown.after_refusal();
+        assert!(!refused.lets_go_together());
+        tokio::time::advance(ASK_AGAIN_AFTER).await;
+        assert!(refused.lets_go_together());
+        assert!(!refused.after_refusal().lets_go_together());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_has_understood_one_goes_on() {
+        assert!(Understanding::Is.after_refusal().lets_go_together());
+    }
+}

@@ -11,9 +11,10 @@ use crate::database::server::mysql::MySql;
 
 /// READ COMMITTED also outside of transactions: the default, REPEATABLE READ, locks gaps between
 /// keys, and logins that have nothing to do with each other would meet in deadlocks. A lock is
-/// waited for as long as a connection, not for the default of 50 seconds.
+/// waited for as long as a connection: a row's not for the default of 50 seconds, and the table's,
+/// which an `ALTER TABLE` asks for, not for a day or a year.
 const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-                       SET SESSION innodb_lock_wait_timeout = 10";
+                       SET SESSION innodb_lock_wait_timeout = 10, lock_wait_timeout = 10";
 
 pub(super) async fn connect(url: &str, max_connections: Option<u32>) -> Result<Connections> {
     let max_connections = max_connections.unwrap_or(MAX_CONNECTIONS);

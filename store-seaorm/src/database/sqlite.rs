@@ -27,7 +27,6 @@ use crate::failure::Failure;
 use crate::retry::Attempt;
 
 /// How a file is opened.
-#[derive(Clone)]
 pub(crate) struct Options {
     /// As SQLite reads one: <https://www.sqlite.org/uri.html>.
     pub(crate) uri: String,
@@ -45,14 +44,14 @@ impl SqliteFile {
     pub(crate) async fn open(options: Options, readers: u32) -> StoreResult<Self> {
         let (writes, to_write) = flume::unbounded();
         let patience = options.busy_timeout;
-        let (writer, checkpoints, connections) = off_the_runtime(move || {
-            let writer = Sqlite::open_writer(&options)?;
+        let (writer, has_log, checkpoints, connections) = off_the_runtime(move || {
+            let (writer, has_log) = Sqlite::open_writer(&options)?;
             let checkpoints = Sqlite::open_for_checkpoints(&options)?;
             let readers = (0..readers).map(|_| Sqlite::open_reader(&options));
-            Ok((writer, checkpoints, readers.collect::<Result<_, _>>()?))
+            let readers = readers.collect::<Result<_, _>>()?;
+            Ok((writer, has_log, checkpoints, readers))
         })
         .await?;
-        let has_log = writer.has_log().map_err(Failure::from)?;
         let readers = Readers::start(connections, has_log, patience)?;
         let checkpoints = Checkpoints::start(checkpoints)?;
         start("session writer", move || {

@@ -36,22 +36,23 @@ const PAGES_OF_A_ROW: u64 = 4;
 const PAGE_LEN: usize = 4096;
 
 impl Sqlite {
-    pub(super) fn open_writer(options: &Options) -> Result<Self, Failure> {
+    /// And whether it has a log, so that readers do not wait for it, nor it for them.
+    pub(super) fn open_writer(options: &Options) -> Result<(Self, bool), Failure> {
         let this = Self::open(options)?;
-        // Readers do not wait for the writer, nor it for them.
         let mode = this
             .connection
             .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
         this.syncs()?;
         this.connection
             .pragma_update(None, "wal_autocheckpoint", MOST_PAGES)?;
-        if mode != "wal" {
+        let has_log = mode == "wal";
+        if !has_log {
             tracing::warn!(
                 mode,
                 "not in WAL mode: readers and the writer wait for each other"
             );
         }
-        Ok(this)
+        Ok((this, has_log))
     }
 
     pub(super) fn open_for_checkpoints(options: &Options) -> Result<Self, Failure> {
@@ -64,14 +65,6 @@ impl Sqlite {
     /// of every build of it.
     fn syncs(&self) -> rusqlite::Result<()> {
         self.connection.pragma_update(None, "synchronous", "FULL")
-    }
-
-    /// Whether readers and the writer do not wait for each other.
-    pub(super) fn has_log(&self) -> rusqlite::Result<bool> {
-        let mode = self
-            .connection
-            .pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))?;
-        Ok(mode == "wal")
     }
 
     /// How long it waits for whoever has locked the file.
