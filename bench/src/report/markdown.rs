@@ -12,15 +12,18 @@ const INTRODUCTION: &str = "\
 # Benchmark
 
 The same work done by this store, by its peers and by the bare drivers. `cargo xtask bench` makes \
-this report anew; `--help` says how to ask for less, or for more.
+the comparisons of this report anew, `cargo xtask bench --scale` its sizes and cleanups; `--help` says \
+how to ask for less, or for more. A database's sections are replaced when it is measured again. Each \
+names its server's settings: those that are started for tests forget what they have acknowledged when \
+the machine stops, and a report on one says so.
 
 **How to read it.** Only ratios and processor time hold; how many operations a machine does each \
 second is its own affair. A ratio is that of this store to a contender within one round, and the \
 median of the rounds is shown, with its quartiles. Contenders take turns within each round, on a \
 database each, filled with the same sessions; each round is a fixed number of operations; one round \
 more comes first and is thrown away. SQLite's files are read through before each round, so that none \
-pays for pages that the system has taken back while others had their turn. Every answer is checked, \
-and after each round the table. CPU is the processor time of the client process, which on SQLite is \
+pays for pages that the system has taken back while others had their turn. What a contender answers \
+is checked, and after each round that what was created is there and what was deleted has gone. CPU is the processor time of the client process, which on SQLite is \
 the database too.
 
 **What is compared.** The bare drivers run this store's own statements on its own table, bound and \
@@ -67,8 +70,8 @@ fn of_targets(text: &mut String, results: &Results, scale: &ScaleResults) {
     }
     let _ = writeln!(
         text,
-        "\n## Targets\n\n16 tasks, tickets of 2,048 bytes; sizes and cleanups with the tickets that \
-         their own sections name. What is known of those that are missed is in \
+        "\n## Targets\n\n16 tasks, tickets of 2,048 bytes; sizes and cleanups with tickets as long as \
+         their own sections say. What is known of those that are missed is in \
          [Where the time goes](where-the-time-goes.md).\n"
     );
     let mut header = vec!["database"];
@@ -97,9 +100,7 @@ fn of_comparison(text: &mut String, database: &str, comparison: &Comparison) {
         },
         settings(&comparison.settings),
     );
-    if !is_durable(&comparison.settings) {
-        let _ = writeln!(text, "\n**This server may lose what it has acknowledged.**");
-    }
+    warn_if_not_durable(text, &comparison.settings);
     if super::svg::ratios::of(database, comparison).is_some() {
         let _ = writeln!(
             text,
@@ -175,23 +176,31 @@ fn of_scale(text: &mut String, database: &str, scale: &Scale) {
         scale.taken,
         settings(&scale.settings)
     );
+    warn_if_not_durable(text, &scale.settings);
     if let Some(sizes) = &scale.sizes {
         let _ = writeln!(
             text,
-            "\n### Latency against size\n\n![Latency against the number of rows]({})\n\nRatios are \
-             to 100,000 rows, where that is one of the sizes.\n",
-            chart_of_sizes(database)
+            "\n### Latency against size\n\n![Latency against the number of rows]({})\n\n{} tasks, \
+             tickets of {} bytes, {} rounds. Ratios are to 100,000 rows, where that is one of the \
+             sizes.\n",
+            chart_of_sizes(database),
+            sizes.tasks,
+            sizes.ticket_len,
+            sizes.rounds
         );
         of_rows(text, &table::SIZE_COLUMNS, 1, table::size_rows(sizes));
     }
     if let Some(cleanup) = scale.usual_cleanup() {
         let _ = writeln!(
             text,
-            "\n### A cleanup beside readers\n\n![Latency beside a cleanup]({})\n\n{}. Of {} such \
-             cleanups it is the one in the midst, by what readers noticed.\n",
+            "\n### A cleanup beside readers\n\n![Latency beside a cleanup]({})\n\n{}. {}\n",
             chart_of_cleanup(database),
             table::cleanup_in_words(cleanup),
-            scale.cleanups.len()
+            match scale.cleanups.len() {
+                1 => "It is the only one that was measured.".to_owned(),
+                measured =>
+                    format!("Of {measured} it is the one in the midst, by what readers noticed."),
+            }
         );
         of_rows(
             text,
@@ -199,6 +208,12 @@ fn of_scale(text: &mut String, database: &str, scale: &Scale) {
             1,
             table::cleanup_rows(cleanup),
         );
+    }
+}
+
+fn warn_if_not_durable(text: &mut String, settings: &[(String, String)]) {
+    if !is_durable(settings) {
+        let _ = writeln!(text, "\n**This server may lose what it has acknowledged.**");
     }
 }
 

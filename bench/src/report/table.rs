@@ -13,25 +13,27 @@ use crate::targets::{self, Quantity, Reached, Verdict};
 
 /// What is the same for all of a run.
 pub(crate) fn heading(database: &str, comparison: &Comparison) -> String {
-    let settings: Vec<_> = comparison
-        .settings
-        .iter()
-        .map(|(name, value)| format!("{name} = {value}"))
-        .collect();
-    let warning = if is_durable(&comparison.settings) {
-        ""
-    } else {
-        "\nwarning: this server may lose what it has acknowledged"
-    };
     format!(
-        "\n{database}: {}\n{}{warning}\n{} rows, {} connections each, {} rounds, {} cores",
+        "\n{database}: {}\n{}\n{} rows, {} connections each, {} rounds, {} cores",
         comparison.version,
-        settings.join(", "),
+        settings(&comparison.settings),
         comparison.rows,
         comparison.connections,
         comparison.rounds,
         comparison.cores,
     )
+}
+
+/// A server's settings, with a warning where it is not durable.
+pub(crate) fn settings(settings: &[(String, String)]) -> String {
+    let each = settings
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}"));
+    let mut text = each.collect::<Vec<_>>().join(", ");
+    if !is_durable(settings) {
+        text += "\nwarning: this server may lose what it has acknowledged";
+    }
+    text
 }
 
 /// A table of all that was measured, and one of the targets.
@@ -250,10 +252,11 @@ pub(crate) fn cleanup_rows(cleanup: &Cleanup) -> [[String; 6]; 4] {
 pub(crate) fn cleanup_in_words(cleanup: &Cleanup) -> String {
     const MEBIBYTE: f64 = 1024.0 * 1024.0;
     format!(
-        "{} expired of {} rows removed in {:.1} s, in {} batches or more; {} reads and {} renewals \
-         were due each second; memory of the process {:.1} MiB before, {:.1} MiB at most",
+        "{} expired of {} rows, with tickets of {} bytes, removed in {:.1} s, in {} batches or more; \
+         {} reads and {} renewals were due each second; memory of the process {:.1} MiB before, {:.1} MiB at most",
         cleanup.removed,
         cleanup.rows,
+        cleanup.ticket_len,
         cleanup.seconds,
         cleanup.batches,
         cleanup.reads_per_second,

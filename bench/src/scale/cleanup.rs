@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::results::{Cleanup, Latency, Slice};
 use crate::contenders::{cleanup_batch, connect};
 use crate::durability;
-use crate::run::bar;
+use crate::run::{bar, spinner};
 use crate::samples::{Sample, Samples};
+use crate::schema::Schema;
 use crate::site::Site;
 use crate::statistics::quantile;
 use crate::table::{Table, settle};
@@ -70,6 +71,7 @@ pub(super) async fn measure(
     let connections = durability::connections(&site, 1).await?;
     let store = connect(&site, connections).await?;
     store_migration::up(store.connection()).await?;
+    Schema::verified(&site, &Table::of_the_store()).await?;
     let samples = Samples::new(ticket_len);
     let mut measured = Vec::new();
     for round in 0..rounds {
@@ -99,8 +101,11 @@ async fn once(
         }
         tasks
     };
+    let bar = spinner();
     let (readers, renewers) = (load(What::Read, READERS), load(What::Renew, RENEWERS));
+    bar.set_message(format!("{}: readers and renewals alone", site.kind));
     sleep(WARM_UP + IDLE).await;
+    bar.set_message(format!("{}: a cleanup beside them", site.kind));
 
     let memory_before = resident_memory()?;
     let peak = Arc::new(AtomicU64::new(memory_before));
@@ -111,6 +116,7 @@ async fn once(
     memory.abort();
 
     sleep(AFTER).await;
+    bar.finish_and_clear();
     stopped.store(true, Ordering::Relaxed);
     let (reads, renewals) = (all(readers).await?, all(renewers).await?);
     ensure!(

@@ -54,7 +54,11 @@ async fn measure(kind: DatabaseKind, settings: &Settings) -> Result<Option<Scale
     };
     let ticket_len = settings.ticket_lens().first().copied().unwrap_or(2048);
     let rows = rows(kind, settings);
-    println!("\n{kind}: {}", scale.version);
+    println!(
+        "\n{kind}: {}\n{}",
+        scale.version,
+        table::settings(&scale.settings)
+    );
     let rounds = settings.rounds().min(MOST_CLEANUPS);
     scale.cleanups = cleanup::measure(site, rows.iter().copied().max(), ticket_len, rounds).await?;
     for cleanup in &scale.cleanups {

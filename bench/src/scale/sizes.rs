@@ -46,6 +46,7 @@ pub(super) async fn measure(
         let connections = durability::connections(&site, rows.len()).await?;
         let seat = Seat::<Store>::take(site, connections).await?;
         let seat = seat.named(rows_of_it.to_string());
+        seat.schema().await?;
         let bar = bar(rows_of_it);
         bar.set_message(format!("{kind}: filling a table of {rows_of_it} rows"));
         seat.fill(&samples, rows_of_it, &|more| bar.inc(more))
