@@ -286,27 +286,11 @@ async fn a_locked_table_is_not_waited_for_without_end(db: TestDatabase) {
     let began = Instant::now();
     let all = async {
         let reads = async {
-            for read in crowd(&store, there, get).await {
-                assert!(matches!(read, Err(Error::Unavailable { .. })), "{read:?}");
-            }
+            all_unavailable(crowd(&store, there, get).await);
             began.elapsed()
         };
-        let changes = async {
-            for changed in crowd(&store, there, update).await {
-                assert!(
-                    matches!(changed, Err(Error::Unavailable { .. })),
-                    "{changed:?}"
-                );
-            }
-        };
-        let creations = async {
-            for created in crowd(&store, not_there, create).await {
-                assert!(
-                    matches!(created, Err(Error::Unavailable { .. })),
-                    "{created:?}"
-                );
-            }
-        };
+        let changes = async { all_unavailable(crowd(&store, there, update).await) };
+        let creations = async { all_unavailable(crowd(&store, not_there, create).await) };
         tokio::join!(reads, changes, creations).0
     };
     // Ten seconds for a connection, ten for the table; what writes may go alone after that.
@@ -322,6 +306,15 @@ async fn a_locked_table_is_not_waited_for_without_end(db: TestDatabase) {
     }
     for created in crowd(&store, not_there, create).await {
         created.unwrap();
+    }
+}
+
+fn all_unavailable<T: std::fmt::Debug>(answers: Vec<Result<T>>) {
+    for answer in answers {
+        assert!(
+            matches!(answer, Err(Error::Unavailable { .. })),
+            "{answer:?}"
+        );
     }
 }
 

@@ -253,7 +253,8 @@ pub(crate) fn cleanup_in_words(cleanup: &Cleanup) -> String {
     const MEBIBYTE: f64 = 1024.0 * 1024.0;
     format!(
         "{} expired of {} rows, with tickets of {} bytes, removed in {:.1} s, in {} batches or more; \
-         {} reads and {} renewals were due each second; memory of the process {:.1} MiB before, {:.1} MiB at most",
+         {} reads and {} renewals were due each second; memory of the process {:.1} MiB before, \
+         {:.1} MiB at most",
         cleanup.removed,
         cleanup.rows,
         cleanup.ticket_len,
