@@ -35,4 +35,13 @@ impl Dialect {
             Self::MySql => false,
         }
     }
+
+    /// Whether a batch of the cleanup is to begin where the one before ended. What was removed stays in
+    /// PostgreSQL's indexes until a vacuum, and would have to be stepped over.
+    pub(crate) fn cleans_up_from_a_time(self) -> bool {
+        match self {
+            Self::Postgres => true,
+            Self::MySql | Self::MariaDb | Self::Sqlite => false,
+        }
+    }
 }

@@ -159,7 +159,7 @@ impl<'r, R: Row> Columns<'r, R> {
         })
     }
 
-    fn optional_time(&mut self, name: &'static str) -> Result<Option<DateTime<Utc>>> {
+    pub(crate) fn optional_time(&mut self, name: &'static str) -> Result<Option<DateTime<Utc>>> {
         let at = self.next(name, R::time)?;
         at.map(|at| checked_time(name, at)).transpose()
     }

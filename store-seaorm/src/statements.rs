@@ -74,6 +74,9 @@ impl ByFilter {
 pub(crate) struct Batch {
     /// Looks at so many and no more, and passes over rows that another transaction holds, where the
     /// database can.
+    ///
+    /// Where the cleanup [goes on from a time](Dialect::cleans_up_from_a_time), the one that hands nothing
+    /// back takes it, and answers how many it removed and when the last that it looked at was due.
     pub(crate) first: Sql,
     /// Waits for them, and finds what has expired behind what is alive.
     pub(crate) waiting: Sql,
@@ -108,7 +111,8 @@ pub(crate) struct Statements {
     pub(crate) live_of_subject: Sql,
     pub(crate) delete_expired: Batch,
     pub(crate) end_expired: Batch,
-    /// Puts off those that the cleanup was to look at and found alive.
+    /// Puts off those that the cleanup was to look at and found alive. Where [`Batch::first`] takes a
+    /// time, so does this.
     pub(crate) put_off: Sql,
     pub(crate) list: [Sql; 4],
     pub(crate) count: [Sql; 2],
@@ -259,14 +263,15 @@ fn joined(table: &str, chosen: &str) -> String {
     )
 }
 
-/// PostgreSQL's way: a row by its place in the table. Each partition of a partitioned table numbers
-/// its places for itself, so there the partition belongs to it; elsewhere the first comparison of two
-/// holds at once. `LIMIT` cuts nothing off. It keeps the planner from taking the few that are chosen
-/// for too many to hash.
+/// PostgreSQL's way: a row by its place in the table, and when it was due. Each partition of a
+/// partitioned table numbers its places for itself, so there the partition belongs to it; elsewhere the
+/// first comparison of two holds at once. `LIMIT` cuts nothing off. It keeps the planner from taking the
+/// few that are chosen for too many to hash.
 fn placed(table: &str, chosen: &str) -> [String; 2] {
     [
         format!(
-            "chosen (part, place) AS MATERIALIZED (SELECT tableoid, ctid FROM {table} {chosen})"
+            "chosen (part, place, due) AS MATERIALIZED \
+             (SELECT tableoid, ctid, cleanup_at FROM {table} {chosen})"
         ),
         format!(
             "ctid = ANY (ARRAY(SELECT place FROM chosen)) AND (tableoid = '{table}'::regclass \
@@ -274,6 +279,9 @@ fn placed(table: &str, chosen: &str) -> [String; 2] {
         ),
     ]
 }
+
+/// And not before a time, if there is one.
+const FROM: &str = " AND cleanup_at >= COALESCE(?::timestamptz, '-infinity')";
 
 const OF_SUBJECT: &str = " AND subject_id = ?";
 
@@ -478,13 +486,22 @@ impl Writer {
             String::new()
         };
         // Those that it is to look at are so many and no more, whatever it finds.
-        const DUE: &str = "WHERE cleanup_at <= ? ORDER BY cleanup_at LIMIT ?";
+        let from = self.cleanup_from();
+        let due = |from| format!("WHERE cleanup_at <= ?{from} ORDER BY cleanup_at LIMIT ?");
         // And when it is to wait, those that it is to remove: it must not wait for what is alive.
         const EXPIRED: &str = "WHERE cleanup_at <= ? AND expires <= ? ORDER BY cleanup_at LIMIT ?";
         let postgres = |chosen: &str| {
             let [chosen, is_chosen] = placed(table, chosen);
             format!(
                 "WITH {chosen} DELETE FROM {table} WHERE {is_chosen} AND expires <= ?{returning}"
+            )
+        };
+        let postgres_from = |chosen: &str| {
+            let [chosen, is_chosen] = placed(table, chosen);
+            format!(
+                "WITH {chosen}, removed AS (DELETE FROM {table} WHERE {is_chosen} \
+                 AND expires <= ? RETURNING 1) \
+                 SELECT COUNT(*), (SELECT MAX(due) FROM chosen) FROM removed"
             )
         };
         let mysql = |chosen: &str| {
@@ -498,15 +515,19 @@ impl Writer {
                 format!("DELETE session FROM {joined} WHERE session.expires <= ?")
             }
         };
-        let past_locks = format!("{DUE} FOR UPDATE SKIP LOCKED");
+        let past_locks = |from| format!("{} FOR UPDATE SKIP LOCKED", due(from));
         let texts = match self.dialect {
             Dialect::Postgres => [
-                postgres(&past_locks),
+                if hand_back {
+                    postgres(&past_locks(""))
+                } else {
+                    postgres_from(&past_locks(from))
+                },
                 postgres(&format!("{EXPIRED} FOR UPDATE")),
             ],
             // To lock what it reads would be to wait for what is alive.
-            Dialect::MySql | Dialect::MariaDb => [mysql(&past_locks), mysql(EXPIRED)],
-            Dialect::Sqlite => [DUE, EXPIRED].map(|chosen| {
+            Dialect::MySql | Dialect::MariaDb => [mysql(&past_locks("")), mysql(EXPIRED)],
+            Dialect::Sqlite => [&*due(""), EXPIRED].map(|chosen| {
                 format!(
                     "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} {chosen}) \
                      AND expires <= ?{returning}"
@@ -516,12 +537,21 @@ impl Writer {
         self.batch(names, texts)
     }
 
+    fn cleanup_from(&self) -> &'static str {
+        if self.dialect.cleans_up_from_a_time() {
+            FROM
+        } else {
+            ""
+        }
+    }
+
     /// When a session that never expires, or not for long, is looked at again, the caller says. One
     /// that somebody holds can wait for the next time.
     fn put_off(&mut self) -> Sql {
         let table = &self.table;
+        let from = self.cleanup_from();
         let chosen = format!(
-            "WHERE cleanup_at <= ? AND {IS_LIVE} ORDER BY cleanup_at LIMIT ? \
+            "WHERE cleanup_at <= ?{from} AND {IS_LIVE} ORDER BY cleanup_at LIMIT ? \
              FOR UPDATE SKIP LOCKED"
         );
         let text = match self.dialect {

@@ -15,6 +15,7 @@ use crate::dialect::Dialect;
 use crate::failure::Failure;
 use crate::locks::Locks;
 use crate::retry::Attempt;
+use crate::row::Columns;
 use crate::statements::{Sql, Statements};
 
 /// How fast the cleanup goes.
@@ -83,16 +84,25 @@ pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64
     let as_of = store.inner.now();
     let pace = Pace::on(store.inner.database.backend());
     let mut deleted = 0;
+    let mut from = None;
     loop {
         let began = Instant::now();
-        let batch = run!(store, Attempt::Write, as_of, |inner, db, as_of| inner
-            .delete_batch(db, *as_of));
+        let given = (as_of, from);
+        let batch = run!(store, Attempt::Write, given, |inner, db, (as_of, from)| {
+            inner.delete_batch(db, *as_of, *from)
+        });
         match batch {
             Ok(batch) => {
-                deleted += batch.removed;
-                if batch.was_the_last(pace) {
+                let Batch {
+                    removed, put_off, ..
+                } = batch;
+                tracing::debug!(removed, put_off, "a batch of the cleanup");
+                deleted += removed;
+                if from.is_none() && batch.was_the_last(pace) {
                     return Ok(deleted);
                 }
+                // From the end it goes back to the beginning, for what others held when it came by.
+                from = batch.until.filter(|_| batch.was_full(pace));
             }
             Err(error) if deleted == 0 => return Err(error),
             Err(error) => {
@@ -129,6 +139,9 @@ pub(super) async fn end_expired(
 struct Batch {
     removed: u64,
     put_off: u64,
+    /// When the last that it looked at was due: the next one begins there. None where it begins at the
+    /// beginning.
+    until: Option<DateTime<Utc>>,
 }
 
 impl Batch {
@@ -137,27 +150,43 @@ impl Batch {
     fn was_the_last(self, pace: Pace) -> bool {
         self.removed == 0 && self.put_off < u64::from(pace.batch)
     }
+
+    /// Whether there may be more behind it.
+    fn was_full(self, pace: Pace) -> bool {
+        self.removed + self.put_off >= u64::from(pace.batch)
+    }
 }
 
 impl Inner {
     /// Rows that others hold are passed over at first. When none is left that they do not, what has
-    /// expired is waited for.
+    /// expired is waited for. What was due before `from` is not looked at, where that spares something.
     async fn delete_batch(
         &self,
         db: &mut impl Connection,
         as_of: DateTime<Utc>,
+        from: Option<DateTime<Utc>>,
     ) -> Result<Batch, Failure> {
         let statements = self.statements(db).await?;
         let sql = &statements.delete_expired;
         let pace = Pace::on(statements.dialect.backend());
         let limit = pace.batch;
-        let values = batch_values(as_of, limit);
-        let removed = change_batch(db, statements, &sql.first, &values).await?;
-        let put_off = put_off(db, statements, as_of, limit, removed).await?;
-        let mut batch = Batch { removed, put_off };
-        if batch.was_the_last(pace) {
+        let (removed, until) = if statements.dialect.cleans_up_from_a_time() {
+            delete_from(db, &sql.first, as_of, from, limit).await?
+        } else {
+            let values = batch_values(as_of, limit);
+            let removed = change_batch(db, statements, &sql.first, &values).await?;
+            (removed, None)
+        };
+        let put_off = put_off(db, statements, as_of, from, limit, removed).await?;
+        let mut batch = Batch {
+            removed,
+            put_off,
+            until,
+        };
+        if from.is_none() && batch.was_the_last(pace) {
             let values = waiting_values(as_of, limit);
             batch.removed = change_batch(db, statements, &sql.waiting, &values).await?;
+            batch.until = None;
         }
         Ok(batch)
     }
@@ -175,8 +204,12 @@ impl Inner {
         let values = batch_values(as_of, limit);
         let mut rows = end_in_batch(db, statements, &sql.first, &values).await?;
         let removed = rows.len() as u64;
-        let put_off = put_off(db, statements, as_of, limit, removed).await?;
-        let mut batch = Batch { removed, put_off };
+        let put_off = put_off(db, statements, as_of, None, limit, removed).await?;
+        let mut batch = Batch {
+            removed,
+            put_off,
+            until: None,
+        };
         if batch.was_the_last(pace) {
             let values = waiting_values(as_of, limit);
             rows = end_in_batch(db, statements, &sql.waiting, &values).await?;
@@ -184,6 +217,31 @@ impl Inner {
         }
         Ok((sessions(&mut rows), batch))
     }
+}
+
+/// How many it has removed, and when the last that it looked at was due. A time that no session can have
+/// is none: what was removed must be told all the same.
+async fn delete_from(
+    db: &mut impl Connection,
+    sql: &Sql,
+    as_of: DateTime<Utc>,
+    from: Option<DateTime<Utc>>,
+    limit: u32,
+) -> Result<(u64, Option<DateTime<Utc>>), Failure> {
+    let values = [
+        Bind::time(as_of),
+        Bind::Time(from),
+        Bind::integer(limit),
+        Bind::time(as_of),
+    ];
+    // To its end: with its only row in hand it is not yet committed.
+    let Some(mut row) = db.rows(sql, &values).await?.pop() else {
+        return Ok((0, None));
+    };
+    let mut columns = Columns::of(&mut row);
+    let removed = columns.integer("count")?;
+    let until = columns.optional_time("cleanup_at").unwrap_or(None);
+    Ok((removed.unsigned_abs(), until))
 }
 
 /// Puts off what the cleanup has found alive, if it has: a full batch was all expired.
@@ -194,6 +252,7 @@ async fn put_off(
     db: &mut impl Connection,
     statements: &Statements,
     as_of: DateTime<Utc>,
+    from: Option<DateTime<Utc>>,
     limit: u32,
     removed: u64,
 ) -> Result<u64, Failure> {
@@ -201,12 +260,12 @@ async fn put_off(
     if removed >= u64::from(limit) || at <= as_of {
         return Ok(0);
     }
-    let values = [
-        Bind::time(at),
-        Bind::time(as_of),
-        Bind::time(as_of),
-        Bind::integer(Pace::on(statements.dialect.backend()).batch),
-    ];
+    let mut values = vec![Bind::time(at), Bind::time(as_of)];
+    if statements.dialect.cleans_up_from_a_time() {
+        values.push(Bind::Time(from));
+    }
+    values.push(Bind::time(as_of));
+    values.push(Bind::integer(Pace::on(statements.dialect.backend()).batch));
     match change_batch(db, statements, &statements.put_off, &values).await {
         Err(failure) if removed > 0 => {
             tracing::debug!(?failure, "live sessions could not be put off");

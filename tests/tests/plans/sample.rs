@@ -209,13 +209,15 @@ fn parameters(name: &str, kind: DatabaseKind) -> Vec<Parameter> {
         }
         "live of subject" => vec![Partition, Subject, Time],
         "delete expired" | "delete expired, waiting" | "end expired" | "end expired, waiting" => {
-            // Those that wait choose by both times.
-            let by_expiry: &[Parameter] = match name.ends_with("waiting") {
+            // Those that wait choose by both times, and PostgreSQL's first one begins at one.
+            let begins = name == "delete expired" && kind == DatabaseKind::Postgres;
+            let second: &[Parameter] = match begins || name.ends_with("waiting") {
                 true => &[Time],
                 false => &[],
             };
-            [&[Time], by_expiry, &[Limit, Time]].concat()
+            [&[Time], second, &[Limit, Time]].concat()
         }
+        "put off" if kind == DatabaseKind::Postgres => vec![Time, Time, Time, Time, Limit],
         "put off" => vec![Time, Time, Time, Limit],
         "list" => vec![Partition, Time, Limit],
         "list after" => vec![Partition, Time, Time, Time, UserKey, Limit],

@@ -3,10 +3,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use sea_orm::ConnectionTrait;
+use chrono::TimeDelta;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use store_core::{Clock, PartitionKey, UserSession, UserSessionStore, UserSessionStoreCleanup};
 use store_tests::sessions::{LIFETIME, session};
-use store_tests::{TestDatabase, on_every_database};
+use store_tests::{TestDatabase, on_databases, on_every_database};
 
 use crate::nodes::{AHEAD, Nodes, dither, names, race, round};
 
@@ -157,6 +158,53 @@ async fn cleanups_share_with_those_who_end(db: TestDatabase) {
     nodes.finish();
 }
 
+/// What somebody holds when a cleanup of several batches comes by is removed all the same, although it
+/// was the first to be due: the cleanup comes back for it.
+async fn what_is_held_is_removed_in_the_end(db: TestDatabase) {
+    let nodes = Nodes::new(db).await;
+    let round = round();
+    let now = nodes.clock().now();
+    let sessions = (0..EXPIRED).map(|i| UserSession {
+        expires: Some(now - TimeDelta::microseconds((EXPIRED - i) as i64)),
+        ..session(nodes.clock(), &round, &format!("{i:04}"))
+    });
+    nodes.given(&sessions.collect::<Vec<_>>()).await;
+
+    let holder = nodes.first().connection().begin().await.unwrap();
+    let held = holder
+        .execute_unprepared("SELECT version FROM user_sessions WHERE user_key = '0000' FOR UPDATE");
+    held.await.unwrap();
+    let node = nodes.second();
+    let cleanup = tokio::spawn(async move { node.answered(node.delete_expired_sessions().await) });
+    while nodes.rows(&round).await.len() > 1 {
+        assert!(!cleanup.is_finished(), "it left more than what was held");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    holder.rollback().await.unwrap();
+
+    assert_eq!(cleanup.await.unwrap(), Some(EXPIRED as u64));
+    assert_eq!(nodes.rows(&round).await, []);
+    nodes.finish();
+}
+
+/// A row that is due at a time that no session can have, more than a batch of them, is removed and
+/// counted.
+async fn rows_due_at_no_time_are_counted(db: TestDatabase) {
+    let nodes = Nodes::new(db).await;
+    let round = round();
+    given_expired(&nodes, &round).await;
+    let db = nodes.first().connection().clone();
+    db.execute_unprepared("UPDATE user_sessions SET cleanup_at = '-infinity'")
+        .await
+        .unwrap();
+
+    let node = nodes.first();
+    let removed = node.answered(node.delete_expired_sessions().await);
+    assert_eq!(removed, Some(EXPIRED as u64));
+    assert_eq!(nodes.rows(&round).await, []);
+    nodes.finish();
+}
+
 /// Renewals of the sessions, on the node whose clock is right, until long after the other's now.
 /// Each tells whether its session was there.
 fn renew_all(
@@ -218,3 +266,17 @@ on_every_database!(
     each_expired_session_is_handed_to_one,
     cleanups_share_with_those_who_end,
 );
+
+/// SQLite locks no rows.
+mod servers {
+    use super::*;
+
+    on_databases!([postgres, mysql, mariadb]: what_is_held_is_removed_in_the_end);
+}
+
+/// Others have no infinity.
+mod infinite {
+    use super::*;
+
+    on_databases!([postgres]: rows_due_at_no_time_are_counted);
+}
