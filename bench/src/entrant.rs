@@ -145,14 +145,17 @@ impl<C: Contender> Entrant for Seat<C> {
         if let (Some(before), Some(after)) = (log, log_position(&self.site).await?) {
             measure.log_bytes = Some((after - before) as f64 / work.count as f64);
         }
-        let (kept, left) = (
+        let (changed, kept, left) = (
+            table.count_changed(db, &work.changed).await?,
             table.count(db, &work.after).await?,
             table.count(db, &work.gone).await?,
         );
         ensure!(
-            kept == work.after.len() as u64 && left == 0,
-            "{}: {kept} of {} new sessions are there, {left} that should have gone",
+            changed == work.changed.len() as u64 && kept == work.after.len() as u64 && left == 0,
+            "{}: {changed} of {} sessions have changed, {kept} of {} new ones are there, {left} \
+             that should have gone",
             what(),
+            work.changed.len(),
             work.after.len()
         );
         table.remove(db, &work.after).await?;

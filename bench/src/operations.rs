@@ -69,6 +69,8 @@ pub(crate) struct Work {
     pub(crate) count: usize,
     /// Rows that must be there before, beside those that always are.
     pub(crate) before: Vec<Sample>,
+    /// Rows that always are there, as they must be after, each once.
+    pub(crate) changed: Vec<Sample>,
     /// Rows that must be there after, and are removed then.
     pub(crate) after: Vec<Sample>,
     /// Rows that must no longer be there.
@@ -129,6 +131,7 @@ impl Operation {
             steps: Vec::with_capacity(count),
             count,
             before: Vec::new(),
+            changed: Vec::new(),
             after: Vec::new(),
             gone: Vec::new(),
             ticket_len: samples.ticket_len,
@@ -199,6 +202,14 @@ impl Operation {
                 }
             }
         }
+        let changes = work.steps.iter();
+        let mut changed: Vec<_> = changes
+            .filter(|(step, _)| matches!(step, Step::Update | Step::Renew))
+            .map(|(_, sample)| sample.clone())
+            .collect();
+        changed.sort_by_key(|sample| sample.number);
+        changed.dedup_by_key(|sample| sample.number);
+        work.changed = changed;
         work
     }
 }

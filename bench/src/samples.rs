@@ -76,7 +76,7 @@ impl Samples {
     pub(crate) fn changed(&self, number: u64, change: u64) -> Sample {
         Sample {
             ticket: self.ticket(number ^ change.rotate_left(32)),
-            expires: self.now + TimeDelta::days(1) + TimeDelta::seconds(change as i64 % 3600),
+            expires: self.now + TimeDelta::days(1) + TimeDelta::seconds(1 + change as i64 % 3600),
             ..self.live(number)
         }
     }

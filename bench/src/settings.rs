@@ -28,7 +28,8 @@ pub(crate) struct Settings {
     #[arg(long)]
     pub(crate) scale: bool,
 
-    /// Operations, separated by commas. Default: all.
+    /// Operations, separated by commas. Default: all; of --scale get, create, update, renew and
+    /// cleanup. What a database's report had of others goes with its old section.
     #[arg(long, value_delimiter = ',')]
     operation: Vec<Operation>,
 

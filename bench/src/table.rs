@@ -2,7 +2,7 @@
 //!
 //! That happens in bulk and beside the measurements, past the contender.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, Value};
 use store_seaorm::entity::Timestamp;
 use store_tests::DatabaseKind;
@@ -18,6 +18,8 @@ pub(crate) struct Table {
     /// What comes before the key in a condition, so that the index on it is used.
     pub(crate) within: &'static str,
     pub(crate) key: &'static str,
+    /// The column that every update and renewal changes.
+    pub(crate) expires: &'static str,
     /// The columns' values.
     pub(crate) row: fn(DbBackend, &Sample) -> Result<Vec<Value>>,
     /// The key's value.
@@ -46,6 +48,7 @@ impl Table {
             ],
             within: "partition_key = '' AND ",
             key: "user_key",
+            expires: "expires",
             row: |backend, sample| {
                 let time = |at| Value::from(Timestamp::new(at, backend));
                 Ok(vec![
@@ -109,10 +112,32 @@ impl Table {
 
     /// How many of these sessions have a row.
     pub(crate) async fn count(&self, db: &DatabaseConnection, samples: &[Sample]) -> Result<u64> {
+        let backend = db.get_database_backend();
         let mut count = 0;
         for chunk in samples.chunks(ROWS_AT_ONCE) {
-            let select = self.of_keys("SELECT COUNT(*)", db.get_database_backend(), chunk);
-            count += self.number(db, select).await?;
+            let (sql, keys) = self.of_keys("SELECT COUNT(*)", backend, chunk);
+            count += self.number(db, statement(backend, &sql, keys)).await?;
+        }
+        Ok(count)
+    }
+
+    /// How many of these sessions have a row that expires when they do. They all do at the same time.
+    pub(crate) async fn count_changed(
+        &self,
+        db: &DatabaseConnection,
+        samples: &[Sample],
+    ) -> Result<u64> {
+        let backend = db.get_database_backend();
+        let mut columns = self.columns.iter();
+        let expires = columns
+            .position(|&column| column == self.expires)
+            .context("a session expires")?;
+        let mut count = 0;
+        for chunk in samples.chunks(ROWS_AT_ONCE) {
+            let (mut sql, mut values) = self.of_keys("SELECT COUNT(*)", backend, chunk);
+            sql.push_str(&format!(" AND {} = ?", self.expires));
+            values.push((self.row)(backend, &chunk[0])?.swap_remove(expires));
+            count += self.number(db, statement(backend, &sql, values)).await?;
         }
         Ok(count)
     }
@@ -125,9 +150,10 @@ impl Table {
     }
 
     pub(crate) async fn remove(&self, db: &DatabaseConnection, samples: &[Sample]) -> Result<()> {
+        let backend = db.get_database_backend();
         for chunk in samples.chunks(ROWS_AT_ONCE) {
-            db.execute_raw(self.of_keys("DELETE", db.get_database_backend(), chunk))
-                .await?;
+            let (sql, keys) = self.of_keys("DELETE", backend, chunk);
+            db.execute_raw(statement(backend, &sql, keys)).await?;
         }
         Ok(())
     }
@@ -149,7 +175,8 @@ impl Table {
         Ok(count.try_into()?)
     }
 
-    fn of_keys(&self, what: &str, backend: DbBackend, samples: &[Sample]) -> Statement {
+    /// What is asked of the rows of these sessions, and the values for it.
+    fn of_keys(&self, what: &str, backend: DbBackend, samples: &[Sample]) -> (String, Vec<Value>) {
         let sql = format!(
             "{what} FROM {} WHERE {}{} IN ({})",
             self.name,
@@ -157,11 +184,8 @@ impl Table {
             self.key,
             vec!["?"; samples.len()].join(", ")
         );
-        let keys = samples
-            .iter()
-            .map(|sample| (self.key_of)(backend, sample))
-            .collect();
-        statement(backend, &sql, keys)
+        let keys = samples.iter().map(|sample| (self.key_of)(backend, sample));
+        (sql, keys.collect())
     }
 }
 

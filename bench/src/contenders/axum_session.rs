@@ -65,6 +65,7 @@ impl Contender for AxumSession {
             columns: &["id", "session", "expires"],
             within: "",
             key: "id",
+            expires: "expires",
             row: |_: DbBackend, sample| {
                 let Item {
                     id,

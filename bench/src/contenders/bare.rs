@@ -31,7 +31,7 @@ pub(crate) struct Statements {
 }
 
 /// How many rows a batch of the cleanup has, as in the store.
-pub(crate) const fn cleanup_batch(kind: DatabaseKind) -> u16 {
+const fn cleanup_batch(kind: DatabaseKind) -> u16 {
     match kind {
         DatabaseKind::Sqlite | DatabaseKind::SqliteMemory => 50,
         DatabaseKind::Postgres | DatabaseKind::MySql | DatabaseKind::MariaDb => 1000,
@@ -73,7 +73,7 @@ impl Statements {
             query: named("query by subject", 3)?,
             delete_matching: named("delete by subject", 2)?,
             end_by_session_id: named("end by session id", 2)?,
-            delete_expired: named("delete expired", 3)?,
+            delete_expired: named("delete expired, waiting", 4)?,
             cleanup_batch: cleanup_batch(site.kind).into(),
         })
     }
@@ -102,7 +102,7 @@ pub(crate) fn stands_for(step: Step) -> Option<&'static str> {
         Step::Delete => "the store's DELETE",
         Step::Query => "the store's SELECT by subject",
         Step::DeleteMatching => "the store's DELETE by subject, without its lock",
-        Step::Cleanup => "the store's batches, without its pauses",
+        Step::Cleanup => "the store's batches that wait for others, without its pauses",
     })
 }
 
@@ -115,5 +115,19 @@ mod tests {
         assert_eq!(parameters("a = ? AND b = ?"), 2);
         assert_eq!(parameters("a = $1 AND b = $2 AND c = $1"), 2);
         assert_eq!(parameters("a"), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_store_has_the_statements_that_they_bind() -> Result<()> {
+        use DatabaseKind::{MariaDb, MySql, Postgres, Sqlite};
+
+        for kind in [Sqlite, Postgres, MySql, MariaDb] {
+            if let Some(site) = Site::create(kind).await? {
+                Statements::of(&site)
+                    .await
+                    .with_context(|| kind.to_string())?;
+            }
+        }
+        Ok(())
     }
 }

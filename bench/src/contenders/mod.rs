@@ -18,7 +18,6 @@ use sqlx::{MySql, Postgres, Sqlite};
 use store_tests::DatabaseKind;
 use tower_sessions_sqlx_store::{MySqlStore, PostgresStore, SqliteStore};
 
-pub(crate) use self::bare::cleanup_batch;
 pub(crate) use self::store::{NAME as STORE, Store, connect, session};
 use self::{
     axum_session::AxumSession, rusqlite::Rusqlite, sqlx_held::SqlxHeld, sqlx_pool::SqlxPool,

@@ -137,7 +137,7 @@ impl Rusqlite {
                 let mut delete = connection.prepare_cached(&statements.delete_expired)?;
                 let mut deleted = 0;
                 loop {
-                    match delete.execute(params![now, statements.cleanup_batch, now])? {
+                    match delete.execute(params![now, now, statements.cleanup_batch, now])? {
                         0 => break changed(deleted),
                         batch => deleted += batch,
                     }

@@ -315,6 +315,7 @@ impl Prepared {
                 loop {
                     let mut values = B::Arguments::default();
                     B::bind_time(&mut values, now)?;
+                    B::bind_time(&mut values, now)?;
                     B::bind_number(&mut values, self.cleanup_batch)?;
                     B::bind_time(&mut values, now)?;
                     match B::execute(connection, &self.delete_expired, values).await? {

@@ -98,7 +98,12 @@ impl Connection {
             delete_expired: client
                 .prepare_typed(
                     &statements.delete_expired,
-                    &[Type::TIMESTAMPTZ, Type::INT8, Type::TIMESTAMPTZ],
+                    &[
+                        Type::TIMESTAMPTZ,
+                        Type::TIMESTAMPTZ,
+                        Type::INT8,
+                        Type::TIMESTAMPTZ,
+                    ],
                 )
                 .await?,
             client,
@@ -148,7 +153,7 @@ impl Connection {
             Step::Cleanup => {
                 let mut deleted = 0;
                 loop {
-                    let values: [&(dyn ToSql + Sync); 3] = [&now, &self.cleanup_batch, &now];
+                    let values: [&(dyn ToSql + Sync); 4] = [&now, &now, &self.cleanup_batch, &now];
                     match self.client.execute(&self.delete_expired, &values).await? {
                         0 => break changed(deleted),
                         batch => deleted += batch,

@@ -43,6 +43,7 @@ impl Contender for TowerSeaOrm {
             columns: tower::COLUMNS,
             within: "",
             key: "id",
+            expires: "expiry_date",
             row: tower::row,
             key_of: tower::key,
         }

@@ -49,6 +49,7 @@ impl<S: Peer> Contender for TowerSessions<S> {
             columns: tower::COLUMNS,
             within: "",
             key: "id",
+            expires: "expiry_date",
             row: tower::row,
             key_of: tower::key,
         }

@@ -252,7 +252,7 @@ pub(crate) fn cleanup_rows(cleanup: &Cleanup) -> [[String; 6]; 4] {
 pub(crate) fn cleanup_in_words(cleanup: &Cleanup) -> String {
     const MEBIBYTE: f64 = 1024.0 * 1024.0;
     format!(
-        "{} expired of {} rows, with tickets of {} bytes, removed in {:.1} s, in {} batches or more; \
+        "{} expired of {} rows, with tickets of {} bytes, removed in {:.1} s, in {} batches{}; \
          {} reads and {} renewals were due each second; memory of the process {:.1} MiB before, \
          {:.1} MiB at most",
         cleanup.removed,
@@ -260,6 +260,11 @@ pub(crate) fn cleanup_in_words(cleanup: &Cleanup) -> String {
         cleanup.ticket_len,
         cleanup.seconds,
         cleanup.batches,
+        if cleanup.batches_were_counted {
+            ""
+        } else {
+            " or more"
+        },
         cleanup.reads_per_second,
         cleanup.renewals_per_second,
         cleanup.memory_before as f64 / MEBIBYTE,

@@ -1,7 +1,8 @@
 //! Readers and renewals at a fixed rate, while a cleanup removes a fifth of the table.
 
-use std::sync::Arc;
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -9,9 +10,15 @@ use store_core::{UserSessionStore as _, UserSessionStoreCleanup as _};
 use store_seaorm::SeaOrmUserSessionStore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
+use tracing::field::{Field, Visit};
+use tracing::instrument::WithSubscriber as _;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
 use super::results::{Cleanup, Latency, Slice};
-use crate::contenders::{cleanup_batch, connect};
+use crate::contenders::connect;
 use crate::durability;
 use crate::run::{bar, spinner};
 use crate::samples::{Sample, Samples};
@@ -50,6 +57,39 @@ struct Load {
 enum What {
     Read,
     Renew,
+}
+
+/// What a cleanup has told of its batches.
+#[derive(Clone, Copy, Debug, Default)]
+struct Batches {
+    counted: u64,
+    removed: u64,
+}
+
+/// Hears what the cleanup tells, and nothing else.
+fn listener(told: &Arc<Mutex<Batches>>) -> impl Subscriber + Send + Sync + 'static {
+    let cleanup = Targets::new().with_target("store_seaorm::store::cleanup", Level::DEBUG);
+    let listener = Listener(Arc::clone(told)).with_filter(cleanup);
+    tracing_subscriber::registry().with(listener)
+}
+
+struct Listener(Arc<Mutex<Batches>>);
+
+impl<S: Subscriber> Layer<S> for Listener {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        event.record(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Visit for Batches {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "removed" {
+            self.counted += 1;
+            self.removed += value;
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
 /// One operation: when it was due, in seconds from the beginning, and how long it took from then.
@@ -111,7 +151,10 @@ async fn once(
     let peak = Arc::new(AtomicU64::new(memory_before));
     let memory = tokio::spawn(watch_memory(Arc::clone(&peak)));
     let began = started.elapsed().as_secs_f64();
-    let removed = store.delete_expired_sessions().await?;
+    let told = Arc::new(Mutex::new(Batches::default()));
+    let cleanup = store.delete_expired_sessions();
+    let removed = cleanup.with_subscriber(listener(&told)).await?;
+    let batches = *told.lock().unwrap_or_else(PoisonError::into_inner);
     let seconds = started.elapsed().as_secs_f64() - began;
     memory.abort();
 
@@ -124,6 +167,11 @@ async fn once(
         "{removed} of {} expired sessions were removed",
         rows / EXPIRED
     );
+    ensure!(
+        batches.removed == removed,
+        "the store has told of batches that removed {} of {removed}",
+        batches.removed
+    );
     let idle = (WARM_UP.as_secs_f64(), began);
     let beside = (began, began + seconds);
     Ok(Cleanup {
@@ -132,7 +180,8 @@ async fn once(
         ticket_len: samples.ticket_len,
         began,
         seconds,
-        batches: removed.div_ceil(cleanup_batch(site.kind).into()),
+        batches: batches.counted,
+        batches_were_counted: true,
         reads_per_second: READERS.per_second,
         renewals_per_second: RENEWERS.per_second,
         reads_idle: latency(&reads, idle)?,

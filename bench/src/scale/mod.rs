@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use store_tests::DatabaseKind;
 
 use self::results::{Scale, ScaleResults};
+use crate::operations::Operation;
 use crate::report;
 use crate::run::{now, version};
 use crate::settings::Settings;
@@ -59,10 +60,13 @@ async fn measure(kind: DatabaseKind, settings: &Settings) -> Result<Option<Scale
         scale.version,
         table::settings(&scale.settings)
     );
-    let rounds = settings.rounds().min(MOST_CLEANUPS);
-    scale.cleanups = cleanup::measure(site, rows.iter().copied().max(), ticket_len, rounds).await?;
-    for cleanup in &scale.cleanups {
-        println!("{}", table::of_cleanup(cleanup));
+    if settings.operations().contains(&Operation::Cleanup) {
+        let (most, rounds) = (rows.iter().copied().max(), settings.rounds());
+        let rounds = rounds.min(MOST_CLEANUPS);
+        scale.cleanups = cleanup::measure(site, most, ticket_len, rounds).await?;
+        for cleanup in &scale.cleanups {
+            println!("{}", table::of_cleanup(cleanup));
+        }
     }
     if let Some(sizes) = sizes::measure(kind, &rows, ticket_len, settings).await? {
         println!("{}", table::of_sizes(&sizes));

@@ -66,8 +66,10 @@ pub(crate) struct Cleanup {
     /// When it began, from the beginning of the measurement.
     pub(crate) began: f64,
     pub(crate) seconds: f64,
-    /// As many as it takes of the store's size; it does not tell how many there were.
     pub(crate) batches: u64,
+    /// Whether they were; in older results they are as few as it takes of the store's size.
+    #[serde(default)]
+    pub(crate) batches_were_counted: bool,
     pub(crate) reads_per_second: u64,
     pub(crate) renewals_per_second: u64,
     pub(crate) reads_idle: Latency,

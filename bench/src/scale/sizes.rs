@@ -30,13 +30,19 @@ const LONGER: usize = 8;
 /// Those of a whole comparison are longer already.
 const LONGER_FOR_READS: usize = 2;
 
-/// `None` where the database is not to be had.
+/// `None` where the database is not to be had, or none of the operations is asked for.
 pub(super) async fn measure(
     kind: DatabaseKind,
     rows: &[u64],
     ticket_len: usize,
     settings: &Settings,
 ) -> Result<Option<Sizes>> {
+    let asked = settings.operations();
+    let mut operations = OPERATIONS.to_vec();
+    operations.retain(|operation| asked.contains(operation));
+    if operations.is_empty() {
+        return Ok(None);
+    }
     let samples = Samples::new(ticket_len);
     let mut seats: Vec<(u64, Box<dyn Entrant>)> = Vec::new();
     for &rows_of_it in rows {
@@ -56,9 +62,9 @@ pub(super) async fn measure(
     }
 
     let rounds = settings.rounds();
-    let bar = bar(OPERATIONS.len() as u64 * u64::from(rounds + 1));
+    let bar = bar(operations.len() as u64 * u64::from(rounds + 1));
     let mut cells = Vec::new();
-    for (at, operation) in OPERATIONS.into_iter().enumerate() {
+    for (at, operation) in operations.into_iter().enumerate() {
         bar.set_message(format!("{kind}: {}", operation.name()));
         let longer = if operation.writes() || settings.quick {
             LONGER
