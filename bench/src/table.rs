@@ -112,13 +112,7 @@ impl Table {
 
     /// How many of these sessions have a row.
     pub(crate) async fn count(&self, db: &DatabaseConnection, samples: &[Sample]) -> Result<u64> {
-        let backend = db.get_database_backend();
-        let mut count = 0;
-        for chunk in samples.chunks(ROWS_AT_ONCE) {
-            let (sql, keys) = self.of_keys("SELECT COUNT(*)", backend, chunk);
-            count += self.number(db, statement(backend, &sql, keys)).await?;
-        }
-        Ok(count)
+        self.count_those(db, samples, "", None).await
     }
 
     /// How many of these sessions have a row that expires when they do. They all do at the same time.
@@ -127,16 +121,31 @@ impl Table {
         db: &DatabaseConnection,
         samples: &[Sample],
     ) -> Result<u64> {
-        let backend = db.get_database_backend();
+        let Some(sample) = samples.first() else {
+            return Ok(0);
+        };
         let mut columns = self.columns.iter();
         let expires = columns
             .position(|&column| column == self.expires)
             .context("a session expires")?;
+        let end = (self.row)(db.get_database_backend(), sample)?.swap_remove(expires);
+        let and = format!(" AND {} = ?", self.expires);
+        self.count_those(db, samples, &and, Some(end)).await
+    }
+
+    async fn count_those(
+        &self,
+        db: &DatabaseConnection,
+        samples: &[Sample],
+        and: &str,
+        value: Option<Value>,
+    ) -> Result<u64> {
+        let backend = db.get_database_backend();
         let mut count = 0;
         for chunk in samples.chunks(ROWS_AT_ONCE) {
             let (mut sql, mut values) = self.of_keys("SELECT COUNT(*)", backend, chunk);
-            sql.push_str(&format!(" AND {} = ?", self.expires));
-            values.push((self.row)(backend, &chunk[0])?.swap_remove(expires));
+            sql.push_str(and);
+            values.extend(value.clone());
             count += self.number(db, statement(backend, &sql, values)).await?;
         }
         Ok(count)

@@ -92,17 +92,15 @@ pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64
             inner.delete_batch(db, *as_of, *from)
         });
         match batch {
-            Ok(batch) => {
-                let Batch {
-                    removed, put_off, ..
-                } = batch;
+            Ok((batch, until)) => {
+                let Batch { removed, put_off } = batch;
                 tracing::debug!(removed, put_off, "a batch of the cleanup");
                 deleted += removed;
                 if from.is_none() && batch.was_the_last(pace) {
                     return Ok(deleted);
                 }
                 // From the end it goes back to the beginning, for what others held when it came by.
-                from = batch.until.filter(|_| batch.was_full(pace));
+                from = until.filter(|_| batch.was_full(pace));
             }
             Err(error) if deleted == 0 => return Err(error),
             Err(error) => {
@@ -139,9 +137,6 @@ pub(super) async fn end_expired(
 struct Batch {
     removed: u64,
     put_off: u64,
-    /// When the last that it looked at was due: the next one begins there. None where it begins at the
-    /// beginning.
-    until: Option<DateTime<Utc>>,
 }
 
 impl Batch {
@@ -160,17 +155,20 @@ impl Batch {
 impl Inner {
     /// Rows that others hold are passed over at first. When none is left that they do not, what has
     /// expired is waited for. What was due before `from` is not looked at, where that spares something.
+    ///
+    /// With when the last that it looked at was due: the next one can begin there. None where it is to
+    /// begin at the beginning.
     async fn delete_batch(
         &self,
         db: &mut impl Connection,
         as_of: DateTime<Utc>,
         from: Option<DateTime<Utc>>,
-    ) -> Result<Batch, Failure> {
+    ) -> Result<(Batch, Option<DateTime<Utc>>), Failure> {
         let statements = self.statements(db).await?;
         let sql = &statements.delete_expired;
         let pace = Pace::on(statements.dialect.backend());
         let limit = pace.batch;
-        let (removed, until) = if statements.dialect.cleans_up_from_a_time() {
+        let (removed, mut until) = if statements.dialect.cleans_up_from_a_time() {
             delete_from(db, &sql.first, as_of, from, limit).await?
         } else {
             let values = batch_values(as_of, limit);
@@ -178,17 +176,13 @@ impl Inner {
             (removed, None)
         };
         let put_off = put_off(db, statements, as_of, from, limit, removed).await?;
-        let mut batch = Batch {
-            removed,
-            put_off,
-            until,
-        };
+        let mut batch = Batch { removed, put_off };
         if from.is_none() && batch.was_the_last(pace) {
             let values = waiting_values(as_of, limit);
             batch.removed = change_batch(db, statements, &sql.waiting, &values).await?;
-            batch.until = None;
+            until = None;
         }
-        Ok(batch)
+        Ok((batch, until))
     }
 
     /// Likewise, with what was removed.
@@ -205,11 +199,7 @@ impl Inner {
         let mut rows = end_in_batch(db, statements, &sql.first, &values).await?;
         let removed = rows.len() as u64;
         let put_off = put_off(db, statements, as_of, None, limit, removed).await?;
-        let mut batch = Batch {
-            removed,
-            put_off,
-            until: None,
-        };
+        let mut batch = Batch { removed, put_off };
         if batch.was_the_last(pace) {
             let values = waiting_values(as_of, limit);
             rows = end_in_batch(db, statements, &sql.waiting, &values).await?;
