@@ -1,5 +1,5 @@
-//! What a database promises of what it has acknowledged: the same for all contenders, and printed
-//! with the results.
+//! What a database promises of what it has acknowledged, and the room that it has for that: the same
+//! for all contenders, and printed with the results.
 
 use anyhow::{Context as _, Result};
 use sea_orm::{ConnectionTrait as _, Statement};
@@ -18,6 +18,7 @@ pub(crate) async fn settings(site: &Site) -> Result<Vec<(String, String)>> {
             "synchronous_commit",
             "full_page_writes",
             "wal_level",
+            "max_wal_size",
             "shared_buffers",
             "huge_pages",
             "autovacuum",
@@ -27,12 +28,14 @@ pub(crate) async fn settings(site: &Site) -> Result<Vec<(String, String)>> {
             "sync_binlog",
             "log_bin",
             "innodb_doublewrite",
+            "innodb_redo_log_capacity",
             "innodb_buffer_pool_size",
         ],
         DatabaseKind::MariaDb => &[
             "innodb_flush_log_at_trx_commit",
             "log_bin",
             "innodb_doublewrite",
+            "innodb_log_file_size",
             "innodb_buffer_pool_size",
         ],
         DatabaseKind::Sqlite | DatabaseKind::SqliteMemory => {
