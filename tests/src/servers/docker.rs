@@ -100,17 +100,24 @@ async fn run<I: Image + 'static>(
             .await?;
         let lifeline = attach_lifeline(docker, container.id()).await?;
 
-        let host = match container.get_host().await?.to_string() {
-            // The port below is the one on IPv4, and that name may mean IPv6.
-            host if host == "localhost" => "127.0.0.1".to_owned(),
+        let host = container.get_host().await?.to_string();
+        let published = container.get_host_port_ipv4(port).await?;
+        let on_bridge = address_on_bridge(docker, container.id(), &host).await?;
+        let host = match host.as_str() {
+            // The published port is the one on IPv4, and that name may mean IPv6.
+            "localhost" => "127.0.0.1",
             host => host,
         };
-        let url = kind.url_at(&host, container.get_host_port_ipv4(port).await?);
+        let urls: Vec<_> = on_bridge
+            .map(|address| kind.url_at(&address, port))
+            .into_iter()
+            .chain([kind.url_at(host, published)])
+            .collect();
 
         let deadline = Instant::now() + SERVER_ANSWERS_WITHIN;
-        let version = loop {
-            match admin::version(kind, &url, POLLS_FOR).await {
-                Ok(version) => break version,
+        let (url, version) = loop {
+            match first_to_answer(kind, &urls).await {
+                Ok(answer) => break answer,
                 Err(error) if Instant::now() >= deadline || !container.is_running().await? => {
                     return Err(error);
                 }
@@ -129,6 +136,40 @@ async fn run<I: Image + 'static>(
         origin: Origin::Docker(image),
         _lifeline: Some(lifeline),
     })
+}
+
+/// The container's own address, where the engine is on this machine.
+///
+/// The proxy before a published port is a process of its own. Where connections are killed, as tests
+/// do, it has been seen to give a client what the server had sent to another one: whoever was about
+/// to encrypt found a foreign certificate, or waited without end.
+async fn address_on_bridge(
+    docker: &Docker,
+    container: &str,
+    host: &str,
+) -> anyhow::Result<Option<String>> {
+    let settings = docker.inspect_container(container, None).await?;
+    let networks = settings
+        .network_settings
+        .and_then(|settings| settings.networks);
+    let bridge = networks.and_then(|mut networks| networks.remove("bridge"));
+    Ok(bridge
+        .filter(|bridge| host == "localhost" || bridge.gateway.as_deref() == Some(host))
+        .and_then(|bridge| bridge.ip_address)
+        .filter(|address| !address.is_empty()))
+}
+
+/// The first of a server's URLs at which it answers, and its version. On some systems the bridge is
+/// out of reach.
+async fn first_to_answer(kind: ServerKind, urls: &[String]) -> anyhow::Result<(String, String)> {
+    let mut last_error = anyhow::anyhow!("it has no address");
+    for url in urls {
+        match admin::version(kind, url, POLLS_FOR).await {
+            Ok(version) => return Ok((url.clone(), version)),
+            Err(error) => last_error = error,
+        }
+    }
+    Err(last_error)
 }
 
 /// Makes the container end when what this returns is closed, be it by the end of this process.
