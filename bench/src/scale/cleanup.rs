@@ -35,7 +35,10 @@ const EXPIRED: u64 = 5;
 const WARM_UP: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(12);
 const AFTER: Duration = Duration::from_secs(3);
-const SLICE: Duration = Duration::from_millis(250);
+
+/// Latencies are drawn by slices of time: so long at least, and no more of them than a chart can show.
+const SHORTEST_SLICE: Duration = Duration::from_millis(250);
+const MOST_SLICES: f64 = 160.0;
 
 const READERS: Load = Load {
     tasks: 16,
@@ -174,6 +177,7 @@ async fn once(
     );
     let idle = (WARM_UP.as_secs_f64(), began);
     let beside = (began, began + seconds);
+    let slice = slice(&reads);
     Ok(Cleanup {
         rows,
         removed,
@@ -190,8 +194,8 @@ async fn once(
         renewals_beside: latency(&renewals, beside)?,
         memory_before,
         memory_peak: peak.load(Ordering::Relaxed),
-        slice_millis: SLICE.as_millis().try_into()?,
-        slices: slices(&reads, &renewals),
+        slice_millis: slice.as_millis().try_into()?,
+        slices: slices(&reads, &renewals, slice),
     })
 }
 
@@ -304,9 +308,17 @@ fn latency(took: &[Took], (from, until): (f64, f64)) -> Result<Latency> {
     })
 }
 
-fn slices(reads: &[Took], renewals: &[Took]) -> Vec<Slice> {
-    let last = reads.iter().map(|took| took.due).fold(0.0, f64::max);
-    let len = SLICE.as_secs_f64();
+fn slice(reads: &[Took]) -> Duration {
+    let shortest = last(reads) / SHORTEST_SLICE.as_secs_f64();
+    SHORTEST_SLICE * (shortest / MOST_SLICES).ceil() as u32
+}
+
+fn last(took: &[Took]) -> f64 {
+    took.iter().map(|took| took.due).fold(0.0, f64::max)
+}
+
+fn slices(reads: &[Took], renewals: &[Took], len: Duration) -> Vec<Slice> {
+    let (last, len) = (last(reads), len.as_secs_f64());
     let first = (WARM_UP.as_secs_f64() / len) as usize;
     (first..(last / len) as usize)
         .map(|slice| {
