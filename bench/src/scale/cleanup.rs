@@ -20,6 +20,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use super::results::{Cleanup, Latency, Slice};
 use crate::contenders::connect;
 use crate::durability;
+use crate::report::table::of_cleanup;
 use crate::run::{bar, spinner};
 use crate::samples::{Sample, Samples};
 use crate::schema::Schema;
@@ -33,7 +34,8 @@ const ROWS: u64 = 1_000_000;
 const EXPIRED: u64 = 5;
 
 const WARM_UP: Duration = Duration::from_secs(2);
-const IDLE: Duration = Duration::from_secs(12);
+/// Long enough that what happens once in many seconds is in it, as it is in a cleanup's time.
+const IDLE: Duration = Duration::from_secs(60);
 const AFTER: Duration = Duration::from_secs(3);
 
 /// Latencies are drawn by slices of time: so long at least, and no more of them than a chart can show.
@@ -102,8 +104,8 @@ struct Took {
     micros: f64,
 }
 
-/// With fewer rows than usual where that is asked for. Again and again: what a hundredth of the reads
-/// meet differs from one minute to the next, on an idle database too.
+/// Shows each as it ends. With fewer rows than usual where that is asked for. Again and again: what a
+/// hundredth of the reads meet differs from one minute to the next, on an idle database too.
 pub(super) async fn measure(
     site: Site,
     rows: Option<u64>,
@@ -121,7 +123,9 @@ pub(super) async fn measure(
         let is_there = |number| round > 0 && !has_expired(number);
         fill(&site, &samples, rows, is_there).await?;
         let _kept = site.keep_in_memory()?;
-        measured.push(once(&site, &store, &samples, rows).await?);
+        let cleanup = once(&site, &store, &samples, rows).await?;
+        println!("{}", of_cleanup(&cleanup));
+        measured.push(cleanup);
     }
     Ok(measured)
 }
@@ -177,7 +181,8 @@ async fn once(
     );
     let idle = (WARM_UP.as_secs_f64(), began);
     let beside = (began, began + seconds);
-    let slice = slice(&reads);
+    let last = reads.iter().map(|took| took.due).fold(0.0, f64::max);
+    let slice = slice_of(last);
     Ok(Cleanup {
         rows,
         removed,
@@ -195,7 +200,7 @@ async fn once(
         memory_before,
         memory_peak: peak.load(Ordering::Relaxed),
         slice_millis: slice.as_millis().try_into()?,
-        slices: slices(&reads, &renewals, slice),
+        slices: slices(&reads, &renewals, slice, last),
     })
 }
 
@@ -308,17 +313,15 @@ fn latency(took: &[Took], (from, until): (f64, f64)) -> Result<Latency> {
     })
 }
 
-fn slice(reads: &[Took]) -> Duration {
-    let shortest = last(reads) / SHORTEST_SLICE.as_secs_f64();
+/// Of a measurement that lasts so many seconds.
+fn slice_of(seconds: f64) -> Duration {
+    let shortest = seconds / SHORTEST_SLICE.as_secs_f64();
     SHORTEST_SLICE * (shortest / MOST_SLICES).ceil() as u32
 }
 
-fn last(took: &[Took]) -> f64 {
-    took.iter().map(|took| took.due).fold(0.0, f64::max)
-}
-
-fn slices(reads: &[Took], renewals: &[Took], len: Duration) -> Vec<Slice> {
-    let (last, len) = (last(reads), len.as_secs_f64());
+/// Until the last read was due.
+fn slices(reads: &[Took], renewals: &[Took], len: Duration, last: f64) -> Vec<Slice> {
+    let len = len.as_secs_f64();
     let first = (WARM_UP.as_secs_f64() / len) as usize;
     (first..(last / len) as usize)
         .map(|slice| {

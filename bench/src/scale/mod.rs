@@ -64,9 +64,6 @@ async fn measure(kind: DatabaseKind, settings: &Settings) -> Result<Option<Scale
         let (most, rounds) = (rows.iter().copied().max(), settings.rounds());
         let rounds = rounds.min(MOST_CLEANUPS);
         scale.cleanups = cleanup::measure(site, most, ticket_len, rounds).await?;
-        for cleanup in &scale.cleanups {
-            println!("{}", table::of_cleanup(cleanup));
-        }
     }
     if let Some(sizes) = sizes::measure(kind, &rows, ticket_len, settings).await? {
         println!("{}", table::of_sizes(&sizes));

@@ -49,6 +49,7 @@ impl Canvas {
         self.styled(x, y, text, anchor, 13.0, INK, "600");
     }
 
+    /// With a rim, so that it can be read across lines that were drawn before.
     #[expect(clippy::too_many_arguments, reason = "a text has as many properties")]
     fn styled(
         &mut self,
@@ -68,7 +69,7 @@ impl Canvas {
         let text = text.replace('&', "&amp;").replace('<', "&lt;");
         let _ = writeln!(
             self.shapes,
-            r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" font-weight="{weight}" fill="{colour}" text-anchor="{anchor}">{text}</text>"#
+            r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" font-weight="{weight}" fill="{colour}" stroke="white" stroke-width="3" paint-order="stroke" text-anchor="{anchor}">{text}</text>"#
         );
     }
 
