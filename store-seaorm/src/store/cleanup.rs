@@ -41,13 +41,14 @@ const PACE_OF_SERVERS: Pace = Pace {
     longest_rest: Duration::from_secs(1),
 };
 
-/// SQLite's writer keeps all others waiting until it has copied every page that it has changed. A batch
-/// that takes long has waited for others or for the disk, which is no reason to fall behind.
+/// SQLite's writer keeps all others waiting until it has copied every page that it has changed, and
+/// checkpoints bring all of them to the disk in the rests. A batch that takes long has waited for others
+/// or for the disk, which is no reason to fall behind.
 const PACE_OF_SQLITE: Pace = Pace {
     batch: 50,
-    rests: 4,
+    rests: 12,
     shortest_rest: Duration::from_millis(5),
-    longest_rest: Duration::from_millis(20),
+    longest_rest: Duration::from_millis(60),
 };
 
 /// After how long the cleanup looks at a session again, if it is not to expire before: what was
