@@ -26,7 +26,7 @@ struct Pace {
     batch: u32,
     /// What is left to everybody else between two batches: so many times what the batch took, within
     /// bounds. A cleanup that takes a processor to itself shows in readers' latency; one that takes
-    /// a minute more does not matter.
+    /// a minute more does not matter. One that is still not done after [`HURRIES_AFTER`] does.
     rests: u32,
     shortest_rest: Duration,
     longest_rest: Duration,
@@ -36,7 +36,7 @@ struct Pace {
 /// what the batches have left behind.
 const PACE_OF_SERVERS: Pace = Pace {
     batch: 1000,
-    rests: 16,
+    rests: 32,
     shortest_rest: Duration::from_millis(50),
     longest_rest: Duration::from_secs(1),
 };
@@ -51,6 +51,11 @@ const PACE_OF_SQLITE: Pace = Pace {
     longest_rest: Duration::from_millis(60),
 };
 
+/// Rests become half as long, bounds and all but the least, each time that a cleanup has lasted so long
+/// again. Where more comes to expire than it removes at rest, the next one has more to do and lasts longer,
+/// and so they come to go as fast as they have to.
+const HURRIES_AFTER: Duration = Duration::from_mins(5);
+
 /// After how long the cleanup looks at a session again, if it is not to expire before: what was
 /// changed behind the store's back is found within a day.
 const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::days(1);
@@ -63,8 +68,12 @@ impl Pace {
         }
     }
 
-    fn rest_after(self, batch: Duration) -> Duration {
-        (batch * self.rests).clamp(self.shortest_rest, self.longest_rest)
+    /// After a batch that took so long, of a cleanup that has lasted so long.
+    fn rest_after(self, batch: Duration, lasted: Duration) -> Duration {
+        let halvings = u32::try_from(lasted.as_secs() / HURRIES_AFTER.as_secs());
+        let parts = halvings.ok().and_then(|times| 1_u32.checked_shl(times));
+        let rest = (batch * self.rests).min(self.longest_rest) / parts.unwrap_or(u32::MAX);
+        rest.max(self.shortest_rest)
     }
 }
 
@@ -84,6 +93,7 @@ fn look_again_at(now: DateTime<Utc>) -> DateTime<Utc> {
 pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64> {
     let as_of = store.inner.now();
     let pace = Pace::on(store.inner.database.backend());
+    let started = Instant::now();
     let mut deleted = 0;
     let mut from = None;
     loop {
@@ -109,7 +119,8 @@ pub(super) async fn delete_expired(store: &SeaOrmUserSessionStore) -> Result<u64
                 return Ok(deleted);
             }
         }
-        tokio::time::sleep(pace.rest_after(began.elapsed())).await;
+        let rest = pace.rest_after(began.elapsed(), started.elapsed());
+        tokio::time::sleep(rest).await;
     }
 }
 
@@ -313,4 +324,30 @@ fn batch_values(as_of: DateTime<Utc>, limit: u32) -> [Bind<'static>; 3] {
 fn waiting_values(as_of: DateTime<Utc>, limit: u32) -> [Bind<'static>; 4] {
     let (as_of, limit) = (Bind::time(as_of), Bind::integer(limit));
     [as_of, as_of, limit, as_of]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn rests_as_many_times_as_long_as_the_batch_took_within_bounds() {
+        let rest = |millis| PACE_OF_SERVERS.rest_after(Duration::from_millis(millis), MINUTE);
+        assert_eq!(rest(20), Duration::from_millis(20 * 32));
+        assert_eq!(rest(1), Duration::from_millis(50));
+        assert_eq!(rest(200), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_long_cleanup_rests_half_as_long_every_five_minutes_but_never_less_than_the_least() {
+        let rest = |minutes| PACE_OF_SERVERS.rest_after(MINUTE, minutes * MINUTE);
+        assert_eq!(rest(4), Duration::from_secs(1));
+        assert_eq!(rest(5), Duration::from_millis(500));
+        assert_eq!(rest(9), Duration::from_millis(500));
+        assert_eq!(rest(10), Duration::from_millis(250));
+        assert_eq!(rest(25), Duration::from_millis(50));
+        assert_eq!(rest(u32::MAX / 60), Duration::from_millis(50));
+    }
 }
