@@ -52,8 +52,8 @@ const PACE_OF_SQLITE: Pace = Pace {
 };
 
 /// Rests become half as long, bounds and all but the least, each time that a cleanup has lasted so long
-/// again. Where more comes to expire than it removes at rest, the next one has more to do and lasts longer,
-/// and so they come to go as fast as they have to.
+/// again. Where more comes to expire than it removes at rest, the next one has more to do, lasts longer and
+/// so goes faster, down to the shortest rests.
 const HURRIES_AFTER: Duration = Duration::from_mins(5);
 
 /// After how long the cleanup looks at a session again, if it is not to expire before: what was
