@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
+use sea_orm::ConnectionTrait as _;
 use store_tests::DatabaseKind;
 
 use crate::contender::Contender;
@@ -136,6 +137,9 @@ impl<C: Contender> Entrant for Seat<C> {
         if self.site.kind == DatabaseKind::Sqlite {
             // Everybody begins with an empty log.
             settle(self.site.kind, table, db).await?;
+            // Where SQLite is as it comes, all connections of the process have one memory, and this one
+            // would be lent that of contenders at rest. It begins with none of its own either.
+            db.execute_unprepared("PRAGMA shrink_memory").await?;
         }
         self.site.quiet().await?;
         let log = log_position(&self.site).await?;

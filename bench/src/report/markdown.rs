@@ -22,8 +22,9 @@ second is its own affair. A ratio is that of this store to a contender within on
 median of the rounds is shown, with its quartiles. Contenders take turns within each round, on a \
 database each, filled with the same sessions; each round is a fixed number of operations; one round \
 more comes first and is thrown away. SQLite's files are read through before each round, so that none \
-pays for pages that the system has taken back while others had their turn. What a contender answers \
-is checked, and after each round that what was created is there, what was updated or renewed has \
+pays for pages that the system has taken back while others had their turn, and the memory that \
+SQLite's connections share within a process is given back, their own too, so that none is lent that \
+of others at rest. What a contender answers is checked, and after each round that what was created is there, what was updated or renewed has \
 its new end, and what was deleted has gone. CPU is the processor time of the client process, which on \
 SQLite is the database too.
 
