@@ -51,7 +51,7 @@ pub(crate) struct Settings {
     pub(crate) rows: Vec<u64>,
 
     /// How many rounds count; one more comes before them, and is thrown away. Default: 11; of
-    /// --quick 5.
+    /// --quick 3.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
 
@@ -90,7 +90,7 @@ impl Settings {
     }
 
     pub(crate) fn rounds(&self) -> u32 {
-        self.rounds.unwrap_or(if self.quick { 5 } else { 11 })
+        self.rounds.unwrap_or(if self.quick { 3 } else { 11 })
     }
 
     /// How often an operation is done in a round: what waits for the disk, or for nobody else,
