@@ -24,9 +24,9 @@ database each, filled with the same sessions; each round is a fixed number of op
 more comes first and is thrown away. SQLite's files are read through before each round, so that none \
 pays for pages that the system has taken back while others had their turn, and the memory that \
 SQLite's connections share within a process is given back, their own too, so that none is lent that \
-of others at rest. What a contender answers is checked, and after each round that what was created is there, what was updated or renewed has \
-its new end, and what was deleted has gone. CPU is the processor time of the client process, which on \
-SQLite is the database too.
+of others at rest. What a contender answers is checked, and after each round that what was created is \
+there, what was updated or renewed has its new end, and what was deleted has gone. CPU is the \
+processor time of the client process, which on SQLite is the database too.
 
 **What is compared.** The bare drivers run this store's own statements on its own table, bound and \
 decoded by hand, one for each operation. So the ratio to them is what the way through the store costs, \

@@ -70,9 +70,9 @@ impl Pace {
 
     /// After a batch that took so long, of a cleanup that has lasted so long.
     fn rest_after(self, batch: Duration, lasted: Duration) -> Duration {
-        let halvings = u32::try_from(lasted.as_secs() / HURRIES_AFTER.as_secs());
-        let parts = halvings.ok().and_then(|times| 1_u32.checked_shl(times));
-        let rest = (batch * self.rests).min(self.longest_rest) / parts.unwrap_or(u32::MAX);
+        let halvings = lasted.as_secs() / HURRIES_AFTER.as_secs();
+        let parts = 2_u32.saturating_pow(u32::try_from(halvings).unwrap_or(u32::MAX));
+        let rest = (batch * self.rests).min(self.longest_rest) / parts;
         rest.max(self.shortest_rest)
     }
 }
