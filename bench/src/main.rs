@@ -12,12 +12,14 @@
 //! | medians, quartiles, ratios | [`statistics`], [`results`], [`targets`] |
 //! | what becomes of it: terminal, JSON, SVG, Markdown | [`report`] |
 //! | the layer of tickets over the store | [`tickets`] |
+//! | instructions instead of time | [`instructions`] |
 //! | millions of rows, and a cleanup beside readers | [`scale`] |
 
 mod contender;
 mod contenders;
 mod durability;
 mod entrant;
+mod instructions;
 mod operations;
 mod report;
 mod results;
@@ -41,7 +43,11 @@ use crate::settings::Settings;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let settings = Settings::parse();
-    if settings.scale {
+    if let Some(steps) = settings.steps {
+        instructions::perform(&settings, steps).await
+    } else if settings.instructions {
+        instructions::run(&settings).await
+    } else if settings.scale {
         scale::run(&settings).await
     } else {
         run::run(&settings).await

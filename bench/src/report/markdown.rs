@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::{chart_of_cleanup, chart_of_ratios, chart_of_sizes, table};
 use crate::durability::is_durable;
+use crate::instructions::{Counted, Instructions};
 use crate::results::{Cell, Comparison, Profile, Results};
-use crate::scale::results::{Scale, ScaleResults};
+use crate::scale::results::{FileSize, Scale, ScaleResults};
 use crate::targets;
 
 const INTRODUCTION: &str = "\
@@ -36,11 +37,14 @@ is written down below. All have as many connections, unencrypted, on the same du
 ";
 
 /// Of all that has been measured so far.
-pub(super) fn of(results: &Results, scale: &ScaleResults) -> String {
+pub(super) fn of(results: &Results, instructions: &Instructions, scale: &ScaleResults) -> String {
     let mut text = INTRODUCTION.to_owned();
     of_targets(&mut text, results, scale);
     for (database, comparison) in &results.databases {
         of_comparison(&mut text, database, comparison);
+    }
+    for (database, counted) in &instructions.databases {
+        of_instructions(&mut text, database, counted);
     }
     for (database, scale) in &scale.databases {
         of_scale(&mut text, database, scale);
@@ -170,6 +174,18 @@ fn of_contender(text: &mut String, contender: &Profile) {
     let _ = writeln!(text, "  ```\n  </details>");
 }
 
+fn of_instructions(text: &mut String, database: &str, counted: &Counted) {
+    let _ = writeln!(
+        text,
+        "\n## {database}: instructions\n\n{}; {}.\n\n{}.\n",
+        counted.version,
+        counted.taken,
+        table::instructions_in_words(counted)
+    );
+    let (header, rows) = table::instruction_rows(counted);
+    of_rows(text, &header, 1, rows);
+}
+
 fn of_scale(text: &mut String, database: &str, scale: &Scale) {
     let _ = write!(
         text,
@@ -191,6 +207,7 @@ fn of_scale(text: &mut String, database: &str, scale: &Scale) {
             sizes.rounds
         );
         of_rows(text, &table::SIZE_COLUMNS, 1, table::size_rows(sizes));
+        of_files(text, &sizes.files);
     }
     if let Some(cleanup) = scale.usual_cleanup() {
         let _ = writeln!(
@@ -211,6 +228,20 @@ fn of_scale(text: &mut String, database: &str, scale: &Scale) {
             table::cleanup_rows(cleanup),
         );
     }
+}
+
+fn of_files(text: &mut String, files: &[FileSize]) {
+    if files.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\n### Files as long, without a database\n\nWhat the machine does for whoever keeps pages of \
+         4 KB in a file, one task alone: it reads them at random places, from the system's memory, and \
+         it writes a thousand at random places and brings them to the disk, which is what SQLite does \
+         with them at a checkpoint.\n"
+    );
+    of_rows(text, &table::FILE_COLUMNS, 0, table::file_rows(files));
 }
 
 fn warn_if_not_durable(text: &mut String, settings: &[(String, String)]) {

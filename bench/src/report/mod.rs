@@ -13,6 +13,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use crate::instructions::Instructions;
 use crate::results::Results;
 use crate::scale::results::ScaleResults;
 
@@ -21,6 +22,9 @@ pub(crate) const RESULTS: &str = "results.json";
 
 /// The file with what concerns size.
 pub(crate) const SCALE: &str = "scale.json";
+
+/// The file with instructions.
+pub(crate) const INSTRUCTIONS: &str = "instructions.json";
 
 /// What a measurement's line says, on the terminal and in the report.
 const COLUMNS: [&str; 11] = [
@@ -41,6 +45,7 @@ const COLUMNS: [&str; 11] = [
 pub(crate) fn write(directory: &Path) -> Result<()> {
     let results: Results = json::read(&directory.join(RESULTS))?;
     let scale: ScaleResults = json::read(&directory.join(SCALE))?;
+    let instructions: Instructions = json::read(&directory.join(INSTRUCTIONS))?;
     let write = |name: &str, text: String| {
         let path = directory.join(name);
         fs::write(&path, text).with_context(|| path.display().to_string())
@@ -61,7 +66,7 @@ pub(crate) fn write(directory: &Path) -> Result<()> {
             )?;
         }
     }
-    write("report.md", markdown::of(&results, &scale))
+    write("report.md", markdown::of(&results, &instructions, &scale))
 }
 
 fn chart_of_ratios(database: &str) -> String {

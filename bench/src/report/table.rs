@@ -2,14 +2,18 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{CellAlignment, LineStyle, Table, presets};
+use comfy_table::{CellAlignment, LineStyle, Row, Table, presets};
 
 use crate::contenders::STORE;
 use crate::durability::is_durable;
+use crate::instructions::{Counted, CountedContender};
+use crate::operations::Operation;
 use crate::results::{Cell, Comparison, Entry, Measure};
-use crate::scale::results::{Cleanup, Latency, Sizes};
+use crate::scale::results::{Cleanup, FileSize, Latency, Sizes};
 use crate::statistics::Spread;
 use crate::targets::{self, Quantity, Reached, Verdict};
+
+const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 /// What is the same for all of a run.
 pub(crate) fn heading(database: &str, comparison: &Comparison) -> String {
@@ -164,16 +168,47 @@ fn spread(of: &Spread) -> String {
     )
 }
 
+/// Instructions for an operation.
+pub(crate) fn of_instructions(counted: &Counted) -> String {
+    let (header, rows) = instruction_rows(counted);
+    let table = named_numbers(&header, rows);
+    format!("{}\n{table}", instructions_in_words(counted))
+}
+
+pub(crate) fn instructions_in_words(counted: &Counted) -> String {
+    format!(
+        "Thousands of the client's instructions for an operation, as callgrind counts them: those of {} \
+         operations less those of {}. {} tasks, tickets of {} bytes, {} rows. In brackets how many \
+         times this store's they are",
+        counted.many, counted.few, counted.tasks, counted.ticket_len, counted.rows
+    )
+}
+
+/// A column for each operation, a row for each contender.
+pub(crate) fn instruction_rows(counted: &Counted) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let of = |contender: &CountedContender, wanted: Operation| {
+        let mut operations = contender.operations.iter();
+        Some(operations.find(|(operation, _)| *operation == wanted)?.1)
+    };
+    let mut header = vec!["contender"];
+    let store = counted.contenders.first();
+    let operations = store.map_or(&[][..], |store| &store.operations);
+    header.extend(operations.iter().map(|(operation, _)| operation.name()));
+    let rows = counted.contenders.iter().map(|contender| {
+        let mut row = vec![contender.name.clone()];
+        row.extend(operations.iter().map(|&(operation, of_store)| {
+            of(contender, operation).map_or_else(String::new, |instructions| {
+                format!("{:.1} ({:.2})", instructions / 1e3, instructions / of_store)
+            })
+        }));
+        row
+    });
+    (header, rows.collect())
+}
+
 /// Throughput and latency by the number of rows.
 pub(crate) fn of_sizes(sizes: &Sizes) -> Table {
-    let mut table = plain(&SIZE_COLUMNS);
-    for row in size_rows(sizes) {
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+    named_numbers(&SIZE_COLUMNS, size_rows(sizes))
 }
 
 pub(crate) const SIZE_COLUMNS: [&str; 7] = [
@@ -204,15 +239,37 @@ pub(crate) fn size_rows(sizes: &Sizes) -> Vec<[String; 7]> {
     rows.collect()
 }
 
+/// Files as long as tables.
+pub(crate) fn of_files(files: &[FileSize]) -> Table {
+    named_numbers(&FILE_COLUMNS, file_rows(files))
+}
+
+pub(crate) const FILE_COLUMNS: [&str; 6] = [
+    "rows",
+    "MiB",
+    "pages read each second",
+    "reads ×",
+    "pages written each second",
+    "writes ×",
+];
+
+pub(crate) fn file_rows(files: &[FileSize]) -> Vec<[String; 6]> {
+    let rows = files.iter().map(|file| {
+        [
+            file.rows.to_string(),
+            number(file.bytes as f64 / MEBIBYTE),
+            number(file.reads_per_second.median),
+            spread(&file.reads_ratio),
+            number(file.writes_per_second.median),
+            spread(&file.writes_ratio),
+        ]
+    });
+    rows.collect()
+}
+
 /// Readers and renewals beside a cleanup.
 pub(crate) fn of_cleanup(cleanup: &Cleanup) -> String {
-    let mut table = plain(&CLEANUP_COLUMNS);
-    for row in cleanup_rows(cleanup) {
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    let table = named_numbers(&CLEANUP_COLUMNS, cleanup_rows(cleanup));
     format!("{}\n{table}", cleanup_in_words(cleanup))
 }
 
@@ -250,7 +307,6 @@ pub(crate) fn cleanup_rows(cleanup: &Cleanup) -> [[String; 6]; 4] {
 }
 
 pub(crate) fn cleanup_in_words(cleanup: &Cleanup) -> String {
-    const MEBIBYTE: f64 = 1024.0 * 1024.0;
     format!(
         "{} expired of {} rows, with tickets of {} bytes, removed in {:.1} s, in {} batches{}; \
          {} reads and {} renewals were due each second; memory of the process {:.1} MiB before, \
@@ -270,6 +326,16 @@ pub(crate) fn cleanup_in_words(cleanup: &Cleanup) -> String {
         cleanup.memory_before as f64 / MEBIBYTE,
         cleanup.memory_peak as f64 / MEBIBYTE,
     )
+}
+
+/// A table whose columns are numbers, but for the first.
+fn named_numbers(header: &[&str], rows: impl IntoIterator<Item: Into<Row>>) -> Table {
+    let mut table = plain(header);
+    table.add_rows(rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
 }
 
 fn plain(header: &[&str]) -> Table {

@@ -1,6 +1,7 @@
 //! Size: latency against the number of rows, and readers beside the cleanup of many.
 
 mod cleanup;
+mod file;
 pub(crate) mod results;
 mod sizes;
 
@@ -67,6 +68,9 @@ async fn measure(kind: DatabaseKind, settings: &Settings) -> Result<Option<Scale
     }
     if let Some(sizes) = sizes::measure(kind, &rows, ticket_len, settings).await? {
         println!("{}", table::of_sizes(&sizes));
+        if !sizes.files.is_empty() {
+            println!("Plain files as long:\n{}", table::of_files(&sizes.files));
+        }
         scale.sizes = Some(sizes);
     }
     Ok(Some(scale))
@@ -81,4 +85,10 @@ fn rows(kind: DatabaseKind, settings: &Settings) -> Vec<u64> {
     };
     rows.sort_unstable();
     rows
+}
+
+/// The number of rows that others are compared with.
+fn base(rows: &[u64]) -> Option<u64> {
+    let usual = rows.iter().find(|rows| **rows == USUAL);
+    usual.or(rows.first()).copied()
 }

@@ -33,6 +33,9 @@ pub(crate) struct Sizes {
     pub(crate) ticket_len: usize,
     pub(crate) rounds: u32,
     pub(crate) cells: Vec<SizeCell>,
+    /// What the machine does with files as long, where the database is one. Older results have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) files: Vec<FileSize>,
 }
 
 /// One operation.
@@ -55,6 +58,20 @@ pub(crate) struct Size {
     /// What the server wrote to its log for each operation, where it tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) log_bytes: Option<Spread>,
+}
+
+/// A plain file, as long as that of a table.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct FileSize {
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    /// Pages at random places, one after the other, from the system's memory.
+    pub(crate) reads_per_second: Spread,
+    /// As a multiple of those of the file of 100,000 rows, or else of the fewest.
+    pub(crate) reads_ratio: Spread,
+    /// Pages at random places, a thousand at a time brought to the disk.
+    pub(crate) writes_per_second: Spread,
+    pub(crate) writes_ratio: Spread,
 }
 
 /// Readers and renewals at a fixed rate, before, beside and after a cleanup.

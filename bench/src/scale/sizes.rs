@@ -1,10 +1,12 @@
 //! The same operations on tables of different sizes, in turn.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use store_tests::DatabaseKind;
 
-use super::USUAL;
 use super::results::{Size, SizeCell, Sizes};
+use super::{base, file};
 use crate::contenders::Store;
 use crate::durability;
 use crate::entrant::{Entrant, Seat};
@@ -45,10 +47,14 @@ pub(super) async fn measure(
     }
     let samples = Samples::new(ticket_len);
     let mut seats: Vec<(u64, Box<dyn Entrant>)> = Vec::new();
+    let mut tables = Vec::new();
     for &rows_of_it in rows {
         let Some(site) = Site::create(kind).await? else {
             return Ok(None);
         };
+        if kind == DatabaseKind::Sqlite {
+            tables.push((rows_of_it, PathBuf::from(site.name()?)));
+        }
         let connections = durability::connections(&site, rows.len()).await?;
         let seat = Seat::<Store>::take(site, connections).await?;
         let seat = seat.named(rows_of_it.to_string());
@@ -62,7 +68,8 @@ pub(super) async fn measure(
     }
 
     let rounds = settings.rounds();
-    let bar = bar(operations.len() as u64 * u64::from(rounds + 1));
+    let turns = u64::from(rounds + 1);
+    let bar = bar(turns * (operations.len() + usize::from(!tables.is_empty())) as u64);
     let mut cells = Vec::new();
     for (at, operation) in operations.into_iter().enumerate() {
         bar.set_message(format!("{kind}: {}", operation.name()));
@@ -81,7 +88,7 @@ pub(super) async fn measure(
             .collect();
         // The first warms up, and is thrown away.
         for round in 0..=rounds {
-            let number = at as u64 * u64::from(rounds + 1) + u64::from(round);
+            let number = at as u64 * turns + u64::from(round);
             for turn in 0..seats.len() {
                 let turn = (turn + round as usize) % seats.len();
                 let (rows, seat) = &seats[turn];
@@ -105,6 +112,11 @@ pub(super) async fn measure(
             sizes: sizes(&cell, rows),
         });
     }
+    let mut files = Vec::new();
+    if !tables.is_empty() {
+        bar.set_message(format!("{kind}: files as long"));
+        files = file::measure(&tables, rounds, &|| bar.inc(1))?;
+    }
     bar.finish_and_clear();
     for (rows, seat) in &seats {
         seat.check_rows(*rows).await?;
@@ -114,12 +126,12 @@ pub(super) async fn measure(
         ticket_len,
         rounds,
         cells,
+        files,
     }))
 }
 
 fn sizes(cell: &Cell, rows: &[u64]) -> Vec<Size> {
-    let base = rows.iter().find(|rows| **rows == USUAL).or(rows.first());
-    let base = base.map(u64::to_string).unwrap_or_default();
+    let base = base(rows).as_ref().map(u64::to_string).unwrap_or_default();
     rows.iter()
         .filter_map(|&rows| {
             let name = rows.to_string();
