@@ -84,16 +84,22 @@ macro_rules! attempt {
 pub(crate) use attempt;
 
 /// An operation on a connection, with nothing left open on it.
+///
+/// In a box of its own: the drivers' futures are of many kilobytes, and what they are a part of is
+/// moved several times before it begins, whichever database it is for.
 macro_rules! on_connection {
-    ($connection:expr, $store:ident, $given:ident, |$inner:ident, $db:ident, $args:pat_param| $operation:expr) => {{
-        use $crate::database::Connection as _;
-        let ($inner, $args) = (&*$store, &*$given);
-        let mut connection = $connection;
-        let $db = &mut connection;
-        let answer = $operation.await;
-        connection.roll_back().await;
-        answer
-    }};
+    ($connection:expr, $store:ident, $given:ident, |$inner:ident, $db:ident, $args:pat_param| $operation:expr) => {
+        Box::pin(async {
+            use $crate::database::Connection as _;
+            let ($inner, $args) = (&*$store, &*$given);
+            let mut connection = $connection;
+            let $db = &mut connection;
+            let answer = $operation.await;
+            connection.roll_back().await;
+            answer
+        })
+        .await
+    };
 }
 pub(crate) use on_connection;
 
