@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -27,8 +26,6 @@ use crate::settings::Settings;
 const FEW: usize = 800;
 /// What the other does.
 const MANY: usize = 4000;
-
-const TASKS: usize = 16;
 
 /// Valgrind takes fifty times as long for everything, filling a table too.
 const ROWS: u64 = 1000;
@@ -70,11 +67,13 @@ pub(crate) async fn run(settings: &Settings) -> Result<()> {
             continue;
         };
         println!("{}", report::table::of_instructions(&counted));
-        let mut results: Instructions = report::json::read(&output.join(report::INSTRUCTIONS))?;
-        results.databases.insert(kind.name().to_owned(), counted);
-        fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
-        report::json::write(&output.join(report::INSTRUCTIONS), &results)?;
-        report::write(&output)?;
+        report::add(
+            &output,
+            report::INSTRUCTIONS,
+            |results: &mut Instructions| {
+                results.databases.insert(kind.name().to_owned(), counted);
+            },
+        )?;
     }
     println!("The report is in {}.", output.join("report.md").display());
     Ok(())
@@ -90,8 +89,8 @@ async fn count(kind: DatabaseKind, settings: &Settings) -> Result<Option<Counted
         version: version(kind).await?,
         taken: now(),
         rows: settings.rows.first().copied().unwrap_or(ROWS),
-        tasks: settings.tasks().first().copied().unwrap_or(TASKS),
-        ticket_len: settings.ticket_lens().first().copied().unwrap_or(2048),
+        tasks: settings.tasks()[0],
+        ticket_len: settings.ticket_lens()[0],
         many: MANY,
         few: FEW,
         contenders: Vec::new(),

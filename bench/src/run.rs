@@ -1,6 +1,5 @@
 //! A comparison: everybody does the same work, one after the other, round after round.
 
-use std::fs;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -28,11 +27,9 @@ pub(crate) async fn run(settings: &Settings) -> Result<()> {
         };
         println!("{}", report::table::of(kind.name(), &comparison));
         // After each, so that an error on the next costs nothing.
-        let mut results: Results = report::json::read(&output.join(report::RESULTS))?;
-        results.databases.insert(kind.name().to_owned(), comparison);
-        fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
-        report::json::write(&output.join(report::RESULTS), &results)?;
-        report::write(&output)?;
+        report::add(&output, report::RESULTS, |results: &mut Results| {
+            results.databases.insert(kind.name().to_owned(), comparison);
+        })?;
     }
     println!("The report is in {}.", output.join("report.md").display());
     Ok(())

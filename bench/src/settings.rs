@@ -38,7 +38,8 @@ pub(crate) struct Settings {
     pub(crate) steps: Option<usize>,
 
     /// Operations, separated by commas. Default: all; of --scale get, create, update, renew and
-    /// cleanup; of --instructions all but cleanup. What a database's report had of others goes with its old section.
+    /// cleanup; of --instructions all but cleanup. What a database's report had of others goes with
+    /// its old section.
     #[arg(long, value_delimiter = ',')]
     operation: Vec<Operation>,
 
@@ -46,7 +47,8 @@ pub(crate) struct Settings {
     #[arg(long, value_delimiter = ',')]
     pub(crate) contender: Vec<String>,
 
-    /// How many tasks work at once. Default: 1,16,64; of --quick 16.
+    /// How many tasks work at once. Default: 1,16,64; of --quick and
+    /// --instructions 16.
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     tasks: Vec<u16>,
 

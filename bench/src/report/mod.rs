@@ -3,7 +3,7 @@
 //! Charts and report are made of the JSON beside them, so that runs on different databases and of
 //! different kinds add up.
 
-pub(crate) mod json;
+mod json;
 mod markdown;
 mod svg;
 pub(crate) mod table;
@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::instructions::Instructions;
 use crate::results::Results;
@@ -41,8 +42,22 @@ const COLUMNS: [&str; 11] = [
     "CPU ×",
 ];
 
+/// Adds to what earlier runs have left in one of the files, and makes the report anew.
+pub(crate) fn add<R: Default + DeserializeOwned + Serialize>(
+    directory: &Path,
+    file: &str,
+    add: impl FnOnce(&mut R),
+) -> Result<()> {
+    let path = directory.join(file);
+    let mut results = json::read(&path)?;
+    add(&mut results);
+    fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+    json::write(&path, &results)?;
+    write(directory)
+}
+
 /// Makes the charts and the report from the JSON that is there.
-pub(crate) fn write(directory: &Path) -> Result<()> {
+fn write(directory: &Path) -> Result<()> {
     let results: Results = json::read(&directory.join(RESULTS))?;
     let scale: ScaleResults = json::read(&directory.join(SCALE))?;
     let instructions: Instructions = json::read(&directory.join(INSTRUCTIONS))?;

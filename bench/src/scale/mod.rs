@@ -5,9 +5,7 @@ mod file;
 pub(crate) mod results;
 mod sizes;
 
-use std::fs;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use store_tests::DatabaseKind;
 
 use self::results::{Scale, ScaleResults};
@@ -31,12 +29,10 @@ pub(crate) async fn run(settings: &Settings) -> Result<()> {
         let Some(scale) = measure(kind, settings).await? else {
             continue;
         };
-        let mut results: ScaleResults = report::json::read(&output.join(report::SCALE))?;
         println!("{}", table::of_targets(&targets::of_scale(&scale)));
-        results.databases.insert(kind.name().to_owned(), scale);
-        fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
-        report::json::write(&output.join(report::SCALE), &results)?;
-        report::write(&output)?;
+        report::add(&output, report::SCALE, |results: &mut ScaleResults| {
+            results.databases.insert(kind.name().to_owned(), scale);
+        })?;
     }
     println!("The report is in {}.", output.join("report.md").display());
     Ok(())
