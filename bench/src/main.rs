@@ -8,7 +8,7 @@
 //! | what takes part, and what of it stands for which operation | [`contender`], [`contenders`] |
 //! | a contender on a database of its own | [`entrant`], [`site`], [`table`], [`schema`] |
 //! | how one contender is measured once | [`round`], [`usage`] |
-//! | how all of them are, in turn | [`run`] |
+//! | how all of them are, in turn, and how long that may take | [`run`], [`deadline`] |
 //! | medians, quartiles, ratios | [`statistics`], [`results`], [`targets`] |
 //! | what becomes of it: terminal, JSON, SVG, Markdown | [`report`] |
 //! | the layer of tickets over the store | [`tickets`] |
@@ -17,6 +17,7 @@
 
 mod contender;
 mod contenders;
+mod deadline;
 mod durability;
 mod entrant;
 mod instructions;

@@ -23,6 +23,7 @@ pub(crate) struct Comparison {
     pub(crate) cores: usize,
     pub(crate) quick: bool,
     pub(crate) rows: u64,
+    /// At most; a quick run may leave some out.
     pub(crate) rounds: u32,
     /// That each contender has.
     pub(crate) connections: u32,
@@ -83,6 +84,17 @@ pub(crate) struct Measure {
 }
 
 impl Comparison {
+    /// As "3 rounds", or "2 to 3 rounds" where some were left out.
+    pub(crate) fn rounds_in_words(&self) -> String {
+        let entries = self.cells.iter().flat_map(|cell| &cell.entries);
+        match entries.map(|entry| entry.rounds.len()).min() {
+            Some(least) if least < self.rounds as usize => {
+                format!("{least} to {} rounds", self.rounds)
+            }
+            _ => format!("{} rounds", self.rounds),
+        }
+    }
+
     pub(crate) fn cell(
         &self,
         operation: Operation,

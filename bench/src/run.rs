@@ -10,6 +10,7 @@ use store_tests::DatabaseKind;
 use store_tests::servers;
 
 use crate::contenders::{LineUp, STORE};
+use crate::deadline::Deadline;
 use crate::entrant::Entrant;
 use crate::operations::Operation;
 use crate::report;
@@ -21,8 +22,11 @@ use crate::tickets;
 /// Compares on each database, and reports.
 pub(crate) async fn run(settings: &Settings) -> Result<()> {
     let output = settings.output();
-    for &kind in &settings.database {
-        let Some(comparison) = compare(kind, settings).await? else {
+    let deadline = settings.deadline();
+    let databases = &settings.database;
+    for (at, &kind) in databases.iter().enumerate() {
+        let deadline = deadline.of_one_of(databases.len() - at);
+        let Some(comparison) = compare(kind, settings, deadline).await? else {
             continue;
         };
         println!("{}", report::table::of(kind.name(), &comparison));
@@ -36,7 +40,11 @@ pub(crate) async fn run(settings: &Settings) -> Result<()> {
 }
 
 /// `None` where the database is not to be had.
-async fn compare(kind: DatabaseKind, settings: &Settings) -> Result<Option<Comparison>> {
+async fn compare(
+    kind: DatabaseKind,
+    settings: &Settings,
+    deadline: Deadline,
+) -> Result<Option<Comparison>> {
     let Some(LineUp {
         mut entrants,
         connections,
@@ -79,9 +87,18 @@ async fn compare(kind: DatabaseKind, settings: &Settings) -> Result<Option<Compa
         if operations.contains(&Operation::Cleanup) && !settings.tasks().contains(&1) {
             conditions.push((Operation::Cleanup, 1));
         }
-        let cells = cells(kind, &mut entrants, &samples, &conditions, settings).await?;
-        comparison.cells.extend(cells.0);
-        comparison.dropped_out.extend(cells.1);
+        let deadline = deadline.of_one_of(lens.len() - index);
+        let measured = cells(
+            kind,
+            &mut entrants,
+            &samples,
+            &conditions,
+            settings,
+            deadline,
+        );
+        let (cells, dropped_out) = measured.await?;
+        comparison.cells.extend(cells);
+        comparison.dropped_out.extend(dropped_out);
         if index + 1 < lens.len() {
             for entrant in &entrants {
                 entrant.empty().await?;
@@ -90,7 +107,8 @@ async fn compare(kind: DatabaseKind, settings: &Settings) -> Result<Option<Compa
     }
     drop(entrants);
     if settings.contender.is_empty() {
-        comparison.tickets = tickets::measure(kind, settings).await?.unwrap_or_default();
+        let measured = tickets::measure(kind, settings, deadline).await?;
+        comparison.tickets = measured.unwrap_or_default();
     }
     Ok(Some(comparison))
 }
@@ -136,6 +154,7 @@ async fn cells(
     samples: &Samples,
     conditions: &[(Operation, usize)],
     settings: &Settings,
+    deadline: Deadline,
 ) -> Result<(Vec<Cell>, Vec<String>)> {
     let (rows, rounds) = (settings.rows(), settings.rounds());
     let bar = bar(conditions.len() as u64 * u64::from(rounds + 1));
@@ -147,9 +166,15 @@ async fn cells(
             samples.ticket_len
         ));
         let count = settings.count(operation, tasks);
+        let deadline = deadline.of_one_of(conditions.len() - at);
         let mut all: Vec<Vec<Measure>> = vec![Vec::new(); entrants.len()];
         // The first warms up, and is thrown away.
         for round in 0..=rounds {
+            // One counts, however late it is.
+            if round > 1 && deadline.is_over() {
+                bar.inc(u64::from(rounds + 1 - round));
+                break;
+            }
             // No two rounds of the whole run use the same new keys.
             let number = at as u64 * u64::from(rounds + 1) + u64::from(round);
             let work = operation.work(samples, rows, number, tasks, count);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum as _};
 use store_tests::DatabaseKind;
 
+use crate::deadline::Deadline;
 use crate::operations::Operation;
 
 /// Do the same work with this store, its peers and the bare drivers, side by side.
@@ -19,8 +20,8 @@ pub(crate) struct Settings {
     #[arg(long, value_delimiter = ',', value_parser = database, default_values = ["sqlite", "postgres", "mysql", "mariadb"])]
     pub(crate) database: Vec<DatabaseKind>,
 
-    /// In under three minutes: 16 tasks, 2 KB tickets, fewer rows and rounds. Goes to
-    /// target/benchmark unless --output says otherwise.
+    /// In under three minutes: 16 tasks, 2 KB tickets, fewer rows and rounds, of which a slow machine
+    /// leaves some out. Goes to target/benchmark unless --output says otherwise.
     #[arg(long)]
     pub(crate) quick: bool,
 
@@ -62,7 +63,7 @@ pub(crate) struct Settings {
     pub(crate) rows: Vec<u64>,
 
     /// How many rounds count; one more comes before them, and is thrown away. Default: 11; of
-    /// --quick 3.
+    /// --quick 3, or as many of them as there is time for.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
 
@@ -106,6 +107,15 @@ impl Settings {
 
     pub(crate) fn rounds(&self) -> u32 {
         self.rounds.unwrap_or(if self.quick { 3 } else { 11 })
+    }
+
+    /// Of a comparison that begins now: none where the number of rounds was asked for.
+    pub(crate) fn deadline(&self) -> Deadline {
+        if self.quick && self.rounds.is_none() {
+            Deadline::of_a_quick_run()
+        } else {
+            Deadline::NONE
+        }
     }
 
     /// How often an operation is done in a round: what waits for the disk, or for nobody else,

@@ -91,14 +91,14 @@ fn of_comparison(text: &mut String, database: &str, comparison: &Comparison) {
         taken,
         cores,
         rows,
-        rounds,
         connections,
         ..
     } = comparison;
     let _ = write!(
         text,
-        "\n## {database}\n\n{version}; {taken}; {cores} cores; {rows} rows, {rounds} rounds, \
+        "\n## {database}\n\n{version}; {taken}; {cores} cores; {rows} rows, {}, \
          {connections} connections each.{}\n\n{}\n",
+        comparison.rounds_in_words(),
         if comparison.quick {
             " A quick run."
         } else {

@@ -47,9 +47,10 @@ pub(crate) fn of(database: &str, comparison: &Comparison) -> Option<String> {
         bottom + 56.0,
         &format!("{database}: throughput of this store, as a multiple of each contender's"),
         &format!(
-            "{} rows, {tasks} tasks, tickets of {ticket_len} bytes; median of {} rounds and its \
+            "{} rows, {tasks} tasks, tickets of {ticket_len} bytes; median of {} and its \
              quartiles; right of 1 the store is faster",
-            comparison.rows, comparison.rounds
+            comparison.rows,
+            comparison.rounds_in_words(),
         ),
     );
     let colour = |name: &str| {
